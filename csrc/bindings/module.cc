@@ -1,0 +1,13 @@
+// The extension module td7._core.
+#include <pybind11/pybind11.h>
+
+#include "bindings/register.h"
+
+PYBIND11_MODULE(_core, module) {
+  module.doc() = "The C++ core of td7; use the Python packages around it.";
+  td7::register_random(module);
+  td7::register_replay(module);
+#if defined(TD7_WITH_MUJOCO) && TD7_WITH_MUJOCO
+  td7::register_mujoco(module);
+#endif
+}

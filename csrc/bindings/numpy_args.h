@@ -1,0 +1,108 @@
+// Arrays at the door: numpy arguments are taken exactly as they are or refused by name; nothing is
+// converted or copied.
+//
+//   actions must be float32 [8, 6] C-contiguous, got float64 [8, 6]
+//
+// The pointers are valid while the Python objects live, that is during the call. All functions need
+// the GIL and throw std::invalid_argument (ValueError).
+#ifndef TD7_BINDINGS_NUMPY_ARGS_H_
+#define TD7_BINDINGS_NUMPY_ARGS_H_
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace td7 {
+
+// A wanted dimension: a size, or a letter for a size that the argument itself decides.
+struct Dim {
+  Dim(std::int64_t wanted) : size(wanted) {}       // NOLINT(google-explicit-constructor)
+  Dim(const char* any) : size(-1), letter(any) {}  // NOLINT(google-explicit-constructor)
+  std::int64_t size;
+  const char* letter = "";
+};
+using Dims = std::initializer_list<Dim>;
+
+namespace internal {
+
+inline std::string WantedText(const pybind11::dtype& dtype, Dims dims) {
+  std::string text = pybind11::str(dtype).cast<std::string>() + " [";
+  for (const Dim& dim : dims) {
+    if (text.back() != '[') text += ", ";
+    text += dim.size < 0 ? std::string(dim.letter) : std::to_string(dim.size);
+  }
+  return text + "] C-contiguous";
+}
+
+inline std::string GivenText(pybind11::handle value) {
+  if (!pybind11::isinstance<pybind11::array>(value)) {
+    return pybind11::str(pybind11::type::handle_of(value).attr("__name__")).cast<std::string>();
+  }
+  const auto array = pybind11::reinterpret_borrow<pybind11::array>(value);
+  std::string text = pybind11::str(array.dtype()).cast<std::string>() + " [";
+  for (pybind11::ssize_t i = 0; i < array.ndim(); ++i) {
+    text += (i > 0 ? ", " : "") + std::to_string(array.shape(i));
+  }
+  text += "]";
+  if ((array.flags() & pybind11::array::c_style) == 0) text += " not contiguous";
+  if ((array.flags() & pybind11::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) text += " not aligned";
+  return text;
+}
+
+template <typename T>
+bool Fits(pybind11::handle value, Dims dims) {
+  // this check compares element types for equivalence, byte order included, and the C-contiguous
+  // flag
+  if (!pybind11::array_t<T, pybind11::array::c_style>::check_(value)) return false;
+  const auto array = pybind11::reinterpret_borrow<pybind11::array>(value);
+  if ((array.flags() & pybind11::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) return false;
+  if (array.ndim() != static_cast<pybind11::ssize_t>(dims.size())) return false;
+  pybind11::ssize_t i = 0;
+  for (const Dim& dim : dims) {
+    if (dim.size >= 0 && array.shape(i) != dim.size) return false;
+    ++i;
+  }
+  return true;
+}
+
+}  // namespace internal
+
+// The elements of an input array.
+template <typename T>
+const T* InputArray(pybind11::handle value, const char* name, Dims dims) {
+  if (!internal::Fits<T>(value, dims)) {
+    throw std::invalid_argument(std::string(name) + " must be " +
+                                internal::WantedText(pybind11::dtype::of<T>(), dims) + ", got " +
+                                internal::GivenText(value));
+  }
+  return static_cast<const T*>(pybind11::reinterpret_borrow<pybind11::array>(value).data());
+}
+
+// The elements of a caller-owned output array, which must be writeable too.
+template <typename T>
+T* OutputArray(pybind11::handle value, const char* name, Dims dims) {
+  InputArray<T>(value, name, dims);
+  auto array = pybind11::reinterpret_borrow<pybind11::array>(value);
+  if (!array.writeable()) {
+    throw std::invalid_argument(std::string(name) + " must be writeable, got read-only " +
+                                internal::GivenText(value));
+  }
+  return static_cast<T*>(array.mutable_data());
+}
+
+// The size of a dimension of an argument that is not checked yet; 0 if it has none such.
+inline std::int64_t SizeOf(pybind11::handle value, int dimension) {
+  if (!pybind11::isinstance<pybind11::array>(value)) return 0;
+  const auto array = pybind11::reinterpret_borrow<pybind11::array>(value);
+  return dimension < array.ndim() ? array.shape(dimension) : 0;
+}
+
+}  // namespace td7
+
+#endif  // TD7_BINDINGS_NUMPY_ARGS_H_

@@ -1,0 +1,120 @@
+#include "replay/lap_checks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+#include "replay/lap_buffer.h"
+
+namespace td7 {
+namespace {
+
+constexpr std::int64_t kMostDraws = std::int64_t{1}
+                                    << 28;  // the draws of a call are numbered with 32 bits
+constexpr int kMostNumbers = 1 << 20;       // of an observation or action
+constexpr int kMostStreams = 1 << 20;
+
+template <typename T>
+std::string Text(T value) {
+  std::ostringstream text;
+  text << value;
+  return text.str();
+}
+
+std::string Place(std::int64_t row, std::int64_t place) {
+  if (place < 0) return "";
+  return row < 0 ? "[" + Text(place) + "]" : "[" + Text(row) + ", " + Text(place) + "]";
+}
+
+void CheckBetween(const char* name, std::int64_t value, std::int64_t most) {
+  if (value >= 1 && value <= most) return;
+  throw std::invalid_argument(std::string(name) + " must be from 1 to " + Text(most) + ", got " +
+                              Text(value));
+}
+
+// The exponent of an infinity or NaN is all ones; integer operations let the compiler use vectors.
+bool AllFinite(const float* values, std::size_t n) {
+  std::uint32_t bad = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::uint32_t bits;
+    std::memcpy(&bits, values + i, sizeof bits);
+    bad |= static_cast<std::uint32_t>((bits & 0x7F800000U) == 0x7F800000U);
+  }
+  return bad == 0;
+}
+
+}  // namespace
+
+const LapConfig& CheckConfig(const LapConfig& config) {
+  CheckBetween("capacity", config.capacity, SumTree::kMaxSlots);
+  CheckBetween("obs_size", config.obs_size, kMostNumbers);
+  CheckBetween("action_size", config.action_size, kMostNumbers);
+  CheckBetween("streams", config.streams, kMostStreams);
+  if (!(config.alpha >= 0.0 && config.alpha <= 1.0)) {
+    throw std::invalid_argument("alpha must be in [0, 1], got " + Text(config.alpha));
+  }
+  const double floor = std::pow(config.min_priority, config.alpha);
+  const bool fits = floor >= double{SumTree::kMinWeight} && floor <= double{SumTree::kMaxWeight};
+  if (!(config.min_priority > 0.0 && std::isfinite(config.min_priority) && fits)) {
+    throw std::invalid_argument(
+        "min_priority must be positive, its power alpha from 2^-96 to 2^96, got " +
+        Text(config.min_priority));
+  }
+  return config;
+}
+
+void CheckSlots(const LapConfig& config, std::int64_t slots) {
+  if (slots <= SumTree::kMaxSlots) return;
+  throw std::invalid_argument("capacity = " + Text(config.capacity) +
+                              " with streams = " + Text(config.streams) + " needs " + Text(slots) +
+                              " slots, more than " + Text(SumTree::kMaxSlots));
+}
+
+void CheckIndex(const char* name, std::int64_t value, std::int64_t end) {
+  if (value >= 0 && value < end) return;
+  throw std::out_of_range(std::string(name) + " must be from 0 to " + Text(end - 1) + ", got " +
+                          Text(value));
+}
+
+void CheckFinite(const char* name, const float* values, std::size_t rows, std::size_t columns) {
+  const std::size_t n = std::max<std::size_t>(rows, 1) * std::max<std::size_t>(columns, 1);
+  if (AllFinite(values, n)) return;
+  const float* bad = std::find_if(values, values + n, [](float x) { return !std::isfinite(x); });
+  const std::int64_t place = bad - values;
+  const auto width = static_cast<std::int64_t>(columns);
+  const std::string where = columns == 0 ? Place(-1, -1)
+                            : rows == 0  ? Place(-1, place)
+                                         : Place(place / width, place % width);
+  throw std::invalid_argument(std::string(name) + where + " must be finite, got " + Text(*bad));
+}
+
+void CheckEpisodeLength(std::int64_t steps, std::int64_t capacity) {
+  if (steps < 1) throw std::invalid_argument("an episode must have at least one step");
+  if (steps <= capacity) return;
+  throw std::invalid_argument("an episode of " + Text(steps) +
+                              " steps is longer than the capacity of " + Text(capacity));
+}
+
+void CheckDraw(std::int64_t n, std::int64_t live) {
+  CheckBetween("batch_size", n, kMostDraws);
+  if (live == 0) throw std::invalid_argument("cannot sample: the buffer holds no transition");
+}
+
+void ThrowDeadIndex(std::int64_t row, std::int64_t place, std::int64_t index, std::int64_t used) {
+  const std::string what = "index" + Place(row, place) + " = " + Text(index);
+  if (index >= 0 && index < used) throw std::out_of_range(what + " holds no transition");
+  throw std::out_of_range(what + " is out of range: " + Text(used) + " slots are in use");
+}
+
+void ThrowBadError(std::int64_t row, std::int64_t place, float error) {
+  const std::string what = "td_error" + Place(row, place) + " = " + Text(error);
+  if (error >= 0.0F && std::isfinite(error)) {
+    throw std::invalid_argument(what + " is too large: its priority exceeds 2^96");
+  }
+  throw std::invalid_argument(what + " must be finite and not negative");
+}
+
+}  // namespace td7

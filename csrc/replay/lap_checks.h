@@ -1,0 +1,38 @@
+// The checks of LapBuffer's arguments and the texts of its errors. Each throws and has no other
+// effect.
+#ifndef TD7_REPLAY_LAP_CHECKS_H_
+#define TD7_REPLAY_LAP_CHECKS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace td7 {
+
+struct LapConfig;
+
+// Returns its argument. Throws std::invalid_argument.
+const LapConfig& CheckConfig(const LapConfig& config);
+
+// Throws std::invalid_argument if a buffer of this config needs more slots than the tree can hold.
+void CheckSlots(const LapConfig& config, std::int64_t slots);
+
+// Throws std::out_of_range unless 0 <= value < end.
+void CheckIndex(const char* name, std::int64_t value, std::int64_t end);
+
+// Throws std::invalid_argument at the first NaN or infinity of values [rows, columns]; rows = 0
+// stands for a vector [columns], and columns = 0 too for a single number.
+void CheckFinite(const char* name, const float* values, std::size_t rows, std::size_t columns);
+
+// Throw std::invalid_argument.
+void CheckEpisodeLength(std::int64_t steps, std::int64_t capacity);
+void CheckDraw(std::int64_t n, std::int64_t live);
+
+// `row` and `place` say where in the argument; a negative one is left out.
+[[noreturn]] void ThrowDeadIndex(std::int64_t row, std::int64_t place, std::int64_t index,
+                                 std::int64_t used);  // std::out_of_range
+[[noreturn]] void ThrowBadError(std::int64_t row, std::int64_t place,
+                                float error);  // std::invalid_argument
+
+}  // namespace td7
+
+#endif  // TD7_REPLAY_LAP_CHECKS_H_

@@ -1,0 +1,31 @@
+// Replay on disk: one file for all members, written and read in one pass.
+//
+//   file    magic and version, file bytes, config, members one by one, checksum
+//   member  seed, counters, sizes; streams; segments, queue, free list; weights; rows
+//
+// The checksum is of all bytes before it. The magic, in a hex dump, begins with TD7LAP.
+// Numbers are as the machine has them; a file from a machine of the other byte order is refused.
+// Inner sums of the tree are not stored: they follow from the weights.
+#ifndef TD7_REPLAY_LAP_STATE_H_
+#define TD7_REPLAY_LAP_STATE_H_
+
+#include <string>
+#include <vector>
+
+#include "replay/lap_buffer.h"
+
+namespace td7 {
+
+// Writes the members, which share one config but for the seed, to path + ".partial", flushes it to
+// the device and renames it to path, so that an older file there is whole until the new one is.
+// Throws std::system_error.
+void SaveMembers(const std::string& path, const std::vector<LapBuffer>& members);
+
+// Reads what SaveMembers wrote, as new buffers. `configs` is what the caller expects, one a member.
+// Throws std::system_error if the file cannot be read and std::invalid_argument, with the path, if
+// it is torn, altered, no replay file, or of another config.
+std::vector<LapBuffer> LoadMembers(const std::string& path, const std::vector<LapConfig>& configs);
+
+}  // namespace td7
+
+#endif  // TD7_REPLAY_LAP_STATE_H_

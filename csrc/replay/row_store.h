@@ -1,0 +1,70 @@
+// The transitions themselves, as packed rows of float32 in one array:
+//
+//   row r:  obs[S] action[A] reward not_terminated      S + A + 2 floats, no padding
+//
+// Row 0 is 64-byte aligned.
+// next_obs of row r is obs of row r + 1, so a transition is read from one stretch of memory and
+// stored once. Rows know nothing of priorities, segments or episodes. Memory is committed as far as
+// rows are used. Not thread-safe for writes.
+#ifndef TD7_REPLAY_ROW_STORE_H_
+#define TD7_REPLAY_ROW_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "replay/reserved_memory.h"
+
+namespace td7 {
+
+// Caller-owned outputs of a sample of B rows, dense and row-major. probability may be null.
+struct SampleOutput {
+  float* obs;             // [B, S]
+  float* action;          // [B, A]
+  float* reward;          // [B]
+  float* next_obs;        // [B, S]
+  float* not_terminated;  // [B], 0 at a true termination, else 1
+  std::int64_t* index;    // [B], the slots drawn
+  double* probability;    // [B], the chance that one draw gives this slot
+};
+
+class RowStore {
+ public:
+  // Throws std::bad_alloc.
+  RowStore(std::int64_t max_rows, int obs_size, int action_size);
+
+  std::size_t obs_size() const { return obs_size_; }
+  std::size_t action_size() const { return action_size_; }
+  std::size_t row_bytes() const { return stride_ * sizeof(float); }
+  float* row(std::int64_t index) { return rows_ + static_cast<std::size_t>(index) * stride_; }
+  const float* row(std::int64_t index) const {
+    return rows_ + static_cast<std::size_t>(index) * stride_;
+  }
+
+  // True if the row's obs has these very bits (0.0 and -0.0 differ).
+  bool SameObs(std::int64_t index, const float* obs) const;
+
+  void WriteObs(std::int64_t index, const float* obs);
+
+  // Writes all of a row but its obs.
+  void WriteStep(std::int64_t index, const float* action, float reward, bool terminated);
+
+  // Copies the rows output.index[0 .. n) to the other arrays.
+  void Gather(std::size_t n, const SampleOutput& output) const;
+
+  std::size_t CommittedBytes(std::int64_t used_rows) const {
+    return memory_.CommittedBytes(static_cast<std::size_t>(used_rows) * row_bytes());
+  }
+
+ private:
+  void PrefetchRow(std::int64_t index) const;
+
+  std::size_t obs_size_;
+  std::size_t action_size_;
+  std::size_t stride_;  // floats a row
+  ReservedMemory memory_;
+  float* rows_;
+};
+
+}  // namespace td7
+
+#endif  // TD7_REPLAY_ROW_STORE_H_

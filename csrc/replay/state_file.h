@@ -1,0 +1,79 @@
+// Files of saved state: bytes in order, a checksum at the end, and errors that name the file.
+//
+// Not here: what the bytes mean (lap_state.h). Not thread-safe.
+#ifndef TD7_REPLAY_STATE_FILE_H_
+#define TD7_REPLAY_STATE_FILE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "replay/checksum.h"
+
+namespace td7 {
+
+struct FileCloser {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, FileCloser>;
+
+// Appends to a file and to its checksum. Methods throw std::system_error.
+class StateWriter {
+ public:
+  explicit StateWriter(const std::string& path);
+  void Bytes(const void* data, std::size_t bytes);
+  void Finish();  // the checksum, then to the device
+
+  template <typename T>
+  void Value(const T& value) {
+    Bytes(&value, sizeof value);
+  }
+  template <typename T>
+  void Values(const std::vector<T>& values) {
+    Bytes(values.data(), values.size() * sizeof(T));
+  }
+
+ private:
+  std::string path_;
+  File file_;
+  Checksum checksum_;
+};
+
+// Reads a file in order. Methods throw std::system_error, and std::invalid_argument at the file's
+// end.
+class StateReader {
+ public:
+  explicit StateReader(const std::string& path);
+  std::uint64_t file_bytes() const { return file_bytes_; }
+  void Bytes(void* data, std::size_t bytes);
+  void Finish();  // REQUIRES: all read but the checksum
+  [[noreturn]] void Refuse(const std::string& why) const;
+
+  template <typename T>
+  T Value() {
+    T value;
+    Bytes(&value, sizeof value);
+    return value;
+  }
+  template <typename T>
+  std::vector<T> Values(std::size_t count) {
+    if (count > file_bytes_ / sizeof(T)) Refuse("is torn or altered");
+    std::vector<T> values(count);
+    Bytes(values.data(), count * sizeof(T));
+    return values;
+  }
+
+ private:
+  std::string path_;
+  File file_;
+  Checksum checksum_;
+  std::uint64_t file_bytes_;
+  std::uint64_t left_;
+};
+
+}  // namespace td7
+
+#endif  // TD7_REPLAY_STATE_FILE_H_

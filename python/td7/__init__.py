@@ -1,0 +1,47 @@
+"""TD7 reinforcement learning: trained at the speed of the machine, shipped as a verified policy."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from td7.config import RunConfig, TD7Config
+    from td7.deploy.policy import Policy, load_policy
+    from td7.replay import LapReplay
+    from td7.training.online import TrainResult, resume, train
+
+    __version__: str
+
+__all__ = [
+    "LapReplay",
+    "Policy",
+    "RunConfig",
+    "TD7Config",
+    "TrainResult",
+    "__version__",
+    "load_policy",
+    "resume",
+    "train",
+]
+
+_HOMES = {
+    "LapReplay": "td7.replay",
+    "Policy": "td7.deploy.policy",
+    "RunConfig": "td7.config",
+    "TD7Config": "td7.config",
+    "TrainResult": "td7.training.online",
+    "load_policy": "td7.deploy.policy",
+    "resume": "td7.training.online",
+    "train": "td7.training.online",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that the command line starts at once."""
+    if name == "__version__":
+        return version("td7")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'td7' has no attribute {name!r}")

@@ -1,0 +1,61 @@
+"""Adam with the member axis: each member has its own step count.
+
+Not a `torch.optim.Optimizer`: those keep one step per tensor, while members of one tensor may have
+been updated a different number of times. The arithmetic is torch's own fused Adam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+
+
+class MemberAdam:
+    """Adam (beta .9/.999, eps 1e-8) over parameters with a leading member axis."""
+
+    def __init__(self, parameters: Sequence[Tensor], lr: float) -> None:
+        self.lr = lr
+        self.parameters = list(parameters)
+        self.exp_avg = [torch.zeros_like(p) for p in self.parameters]
+        self.exp_avg_sq = [torch.zeros_like(p) for p in self.parameters]
+        members = self.parameters[0].shape[0]
+        self.step_count = torch.zeros(members, device=self.parameters[0].device)
+
+    def step(self, loss: Tensor) -> None:
+        """Descend the sum of the members' losses [P]; gradients of members do not mix."""
+        gradients = torch.autograd.grad(loss.sum(), self.parameters)
+        assert all(g.is_contiguous() for g in gradients), "fused Adam reads memory in order"
+        parameters = [p.detach() for p in self.parameters]
+        adam(
+            _rows(parameters),
+            _rows(gradients),
+            _rows(self.exp_avg),
+            _rows(self.exp_avg_sq),
+            [],
+            # every tensor of a member needs a step of its own: the kernel advances each of them
+            list(self.step_count.repeat(len(parameters))),
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.lr,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
+        self.step_count += 1
+
+    def tensors(self, prefix: str) -> dict[str, Tensor]:
+        """Name the optimiser's own state, every tensor with a leading member axis."""
+        named = {f"{prefix}.step_count": self.step_count}
+        for index, (avg, avg_sq) in enumerate(zip(self.exp_avg, self.exp_avg_sq, strict=True)):
+            named[f"{prefix}.exp_avg.{index}"] = avg
+            named[f"{prefix}.exp_avg_sq.{index}"] = avg_sq
+        return named
+
+
+def _rows(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [row for tensor in tensors for row in tensor.unbind(0)]

@@ -1,0 +1,166 @@
+"""The `td7` command: train, eval, export, verify, plot, doctor.
+
+Nothing heavy is imported before a command runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional
+
+from td7.config import RunConfig, TD7Config
+
+app = tyro.extras.SubcommandApp()
+
+
+@app.command
+def train(
+    *,
+    env: str = "HalfCheetah-v5",
+    seeds: str = "0",
+    total_steps: int | None = None,
+    device: str = "auto",
+    resume: Path | None = None,
+    config: OmitArgPrefixes[TD7Config] = TD7Config(),
+    run: OmitArgPrefixes[RunConfig] = RunConfig(),
+) -> int:
+    """Train TD7 online, one member for each seed, all in one program.
+
+    Args:
+        env: Gymnasium id with 1-D Box observations and finite Box actions.
+        seeds: Seeds to train at once: 3 or 0,1,5 or 0:10 (ten seeds).
+        total_steps: Environment steps of each seed; 300000, or the resumed run's own.
+        device: auto, cpu, cuda or cuda:N.
+        resume: Run folder to continue, with its own settings.
+        config: Hyper-parameters.
+        run: Where the run is written and how it is shown.
+    """
+    from td7.training import online
+
+    if resume is not None:
+        result = online.resume(resume, total_steps=total_steps, run=run)
+    else:
+        result = online.train(
+            env,
+            seeds=parse_seeds(seeds),
+            total_steps=300_000 if total_steps is None else total_steps,
+            config=config,
+            run=run,
+            device=device,
+        )
+    print(f"run: {result.folder}")
+    return 0 if result.finished else 130
+
+
+@app.command(name="eval")
+def evaluate(
+    run: Positional[Path], *, seed: int | None = None, episodes: int = 10, eval_seed: int = 1000
+) -> int:
+    """Evaluate the policy of every seed (or one) of a run without exploration noise.
+
+    Args:
+        run: Run folder.
+        seed: Only this seed of the run.
+        episodes: Episodes for each policy.
+        eval_seed: Seed of the evaluation environment.
+    """
+    from td7.training.evaluate import evaluate_run
+
+    for result in evaluate_run(run, seed=seed, episodes=episodes, eval_seed=eval_seed):
+        print(result)
+    return 0
+
+
+@app.command
+def export(
+    run: Positional[Path],
+    *,
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    format: str = "onnx,torchscript",
+    seed: int | None = None,
+) -> int:
+    """Export a run's policy and encoders as a bundle that is verified before it appears.
+
+    Args:
+        run: Run folder.
+        out: Bundle folder to make.
+        format: Comma-separated formats: onnx, torchscript.
+        seed: Which seed of the run, when it has several.
+    """
+    from td7.deploy.export import export as export_bundle
+
+    difference = export_bundle(run, out, seed=seed, formats=format.split(","))  # type: ignore[arg-type]
+    print(f"{out}: verified, largest difference from eager torch {difference:.2e}")
+    return 0
+
+
+@app.command
+def verify(bundle: Positional[Path]) -> int:
+    """Check a bundle's checksums and replay its test vectors through every format.
+
+    Args:
+        bundle: Bundle folder.
+    """
+    from td7.deploy.verify import verify as verify_bundle
+
+    results = verify_bundle(bundle)
+    for result in results:
+        print(f"{result.file:24} {result.vectors} vectors  difference {result.difference:.2e}")
+    print(f"verified, largest difference {max(result.difference for result in results):.2e}")
+    return 0
+
+
+@app.command
+def plot(
+    runs: Positional[tuple[Path, ...]], *, out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+) -> int:
+    """Draw the learning curves of runs.
+
+    Args:
+        runs: Run folders.
+        out: Picture to write (png, svg or pdf).
+    """
+    from td7.study.plot import plot_runs
+
+    print(plot_runs(runs, out))
+    return 0
+
+
+@app.command
+def doctor() -> int:
+    """Show versions, CPU features, the GPU and what is missing."""
+    from td7.doctor import report
+
+    for subject, finding in report():
+        print(f"{subject:14} {finding}")
+    return 0
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Parse 3, 0,1,5 or 0:10 (from the first up to, not including, the second)."""
+    try:
+        if ":" in text:
+            first, last = map(int, text.split(":"))
+            return list(range(first, last))
+        return [int(item) for item in text.split(",")]
+    except ValueError:
+        raise ValueError(f"seeds must be like 3, 0,1,5 or 0:10, got {text!r}") from None
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line; exit 0 when all went well, 1 with one line of reason, 2 for misuse."""
+    try:
+        code = app.cli(prog="td7", args=args, description="TD7 reinforcement learning.")
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
+        print(f"td7: error: {error}", file=sys.stderr)
+        sys.exit(1)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Hyper-parameters (`TD7Config`) and everything that must not change a result (`RunConfig`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+_INF = math.inf
+
+
+def _number(default: float, low: float, high: float = _INF) -> Any:
+    """Declare a numeric field that must lie in [low, high]."""
+    return field(default=default, metadata={"range": (low, high)})
+
+
+def _check_fields(config: Any) -> None:
+    """Refuse a field whose type or range is wrong, naming it, the wanted and the given."""
+    for item in dataclasses.fields(config):
+        value, where = getattr(config, item.name), f"{type(config).__name__}.{item.name}"
+        wanted = item.type.split(" ")[0]
+        if wanted == "bool" and not isinstance(value, bool):
+            raise TypeError(f"{where} must be a bool, got {value!r}")
+        if wanted == "int" and (isinstance(value, bool) or not isinstance(value, int)):
+            raise TypeError(f"{where} must be an int, got {value!r}")
+        if wanted == "float" and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise TypeError(f"{where} must be a float, got {value!r}")
+        if "range" in item.metadata:
+            low, high = item.metadata["range"]
+            if not low <= value <= high:
+                above = "" if high == _INF else f" and at most {high}"
+                raise ValueError(f"{where} must be at least {low}{above}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class TD7Config:
+    """Every setting that changes a result; defaults are the paper's (arXiv 2306.02451, table 4)."""
+
+    # --- TD3 ---
+    discount: float = _number(0.99, 0.0, 1.0)
+    """Discount factor of future rewards."""
+    batch_size: int = _number(256, 1)
+    """Transitions per update."""
+    buffer_capacity: int = _number(1_000_000, 1, 50_000_000)
+    """Transitions that the replay buffer keeps."""
+    target_update_period: int = _number(250, 1)
+    """Updates between two copies of the networks into their targets."""
+    target_policy_noise: float = _number(0.2, 0.0)
+    """Standard deviation of the noise on target actions."""
+    target_noise_clip: float = _number(0.5, 0.0)
+    """Largest magnitude of the noise on target actions."""
+    policy_period: int = _number(2, 1)
+    """Critic updates per actor update."""
+    exploration_noise: float = _number(0.1, 0.0)
+    """Standard deviation of the noise on collected actions, in units of [-1, 1]."""
+    warmup_steps: int = _number(25_000, 0)
+    """Uniformly random steps; learning starts after the first episode that ends past them."""
+
+    # --- LAP ---
+    lap_alpha: float = _number(0.4, 0.0, 1.0)
+    """Exponent of the priorities."""
+    min_priority: float = _number(1.0, 1e-6, 1e6)
+    """Smallest |TD error| that counts in a priority, and the Huber threshold."""
+
+    # --- TD3+BC (offline only) ---
+    bc_weight: float = _number(0.1, 0.0)
+    """Weight lambda of the behaviour-cloning term when learning offline."""
+
+    # --- Policy checkpoints ---
+    use_checkpoints: bool = True
+    """Keep the best assessed policy, and train in bursts between assessments."""
+    assessment_episodes: int = _number(1, 1)
+    """Episodes of an assessment in early learning."""
+    late_assessment_episodes: int = _number(20, 1)
+    """Episodes of an assessment after the switch."""
+    late_after_updates: int = _number(750_000, 0)
+    """Updates before the switch to long assessments."""
+    reset_weight: float = _number(0.9, 0.0, 1.0)
+    """At the switch the best return is lowered by (1 - reset_weight) of its magnitude."""
+
+    # --- Networks ---
+    embedding_size: int = _number(256, 1)
+    """Size of the embeddings zs and zsa."""
+    encoder_hidden: int = _number(256, 1)
+    """Hidden units of each encoder layer."""
+    critic_hidden: int = _number(256, 1)
+    """Hidden units of each critic layer."""
+    actor_hidden: int = _number(256, 1)
+    """Hidden units of each actor layer."""
+    encoder_lr: float = _number(3e-4, 0.0, 1.0)
+    """Adam's learning rate for the encoder."""
+    critic_lr: float = _number(3e-4, 0.0, 1.0)
+    """Adam's learning rate for the critics."""
+    actor_lr: float = _number(3e-4, 0.0, 1.0)
+    """Adam's learning rate for the actor."""
+
+    # --- Evaluation ---
+    eval_every: int = _number(5_000, 1)
+    """Environment steps between two evaluations."""
+    eval_episodes: int = _number(10, 1)
+    """Episodes of an evaluation."""
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Where a run is written and how it is shown; none of it changes a result."""
+
+    out: Path | None = None
+    """Run folder; by default runs/ENV-SEEDS."""
+    overwrite: bool = False
+    """Replace a run that the folder already holds."""
+    tensorboard: bool = True
+    """Write TensorBoard events beside metrics.jsonl (when tensorboard is installed)."""
+    progress: Literal["auto", "live", "plain", "none"] = "auto"
+    """How progress is shown: a live display on a terminal, else plain lines."""
+
+    def __post_init__(self) -> None:
+        _check_fields(self)

@@ -1,0 +1,1 @@
+"""From a trained run to a policy that others can run."""

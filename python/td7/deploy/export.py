@@ -1,0 +1,192 @@
+"""Export one seed's policy and encoders as a bundle: self-contained ONNX and TorchScript files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from td7.deploy.policy import Policy, PolicyModule, load_policy
+from td7.envs import make_env
+from td7.training.run_folder import policy_folder, read_settings
+
+SCHEMA = "td7.bundle/1"
+Format = Literal["onnx", "torchscript"]
+NUM_VECTORS = 64
+
+
+class StateEncoder(nn.Module):
+    """obs [B, S] -> zs [B, Z]."""
+
+    def __init__(self, policy: PolicyModule) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Embed observations."""
+        return self.policy.encoder.zs(obs)
+
+
+class StateActionEncoder(nn.Module):
+    """obs [B, S] and actions [B, A] in the environment's units -> zsa [B, Z]."""
+
+    def __init__(self, policy: PolicyModule) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, obs: Tensor, actions: Tensor) -> Tensor:
+        """Embed observations with actions, which are mapped to [-1, 1] here."""
+        low, high = self.policy.low, self.policy.high
+        normalised = 2 * (actions - low) / (high - low) - 1
+        return self.policy.encoder.zsa(self.policy.encoder.zs(obs), normalised)
+
+
+def graphs(policy: PolicyModule) -> dict[str, tuple[nn.Module, tuple[str, ...], str]]:
+    """Return every graph of a bundle: name -> (module, names of its inputs, name of its output)."""
+    return {
+        "policy": (policy, ("obs",), "actions"),
+        "encoder_zs": (StateEncoder(policy), ("obs",), "zs"),
+        "encoder_zsa": (StateActionEncoder(policy), ("obs", "actions"), "zsa"),
+    }
+
+
+def export(
+    run: str | Path,
+    out: str | Path,
+    *,
+    seed: int | None = None,
+    formats: Sequence[Format] = ("onnx", "torchscript"),
+) -> float:
+    """Export the policy of a run as a bundle folder, verified before it is moved into place.
+
+    Returns the largest difference from eager torch over all graphs and formats. Raises ValueError
+    for a folder that holds no run, a seed that the run has not, an unknown format or a bundle that
+    fails its own check, FileExistsError when `out` exists.
+    """
+    from td7.deploy.verify import verify
+
+    run, out = Path(run), Path(out)
+    if unknown := set(formats) - set(get_args(Format)) or not formats:
+        raise ValueError(f"format must be of {', '.join(get_args(Format))}, got {unknown}")
+    if out.exists():
+        raise FileExistsError(f"{out} exists: choose another folder for the bundle")
+    policy = load_policy(policy_folder(run, _chosen_seed(run, seed)))
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        write_bundle(policy, partial, formats)
+        worst = max(result.difference for result in verify(partial))
+    except BaseException:
+        shutil.rmtree(partial)
+        raise
+    partial.rename(out)
+    return worst
+
+
+def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> None:
+    """Write weights, graphs, test vectors and the manifest into an empty folder."""
+    module = policy.module
+    obs = rollout_observations(policy, NUM_VECTORS)
+    vectors = {"obs": obs, "actions": module(obs)}
+    for name, (graph, inputs, output) in graphs(module).items():
+        arguments = tuple(vectors[key] for key in inputs)
+        with torch.inference_mode():
+            vectors[output] = graph(*arguments)
+        if "onnx" in formats:
+            _write_onnx(graph, arguments, inputs, output, folder / f"{name}.onnx")
+        if "torchscript" in formats:
+            _write_torchscript(graph, arguments, folder / f"{name}.pt")
+    save_file(dict(module.state_dict()), folder / "policy.safetensors")
+    save_file({key: value.contiguous() for key, value in vectors.items()}, folder / "vectors.safetensors")
+    manifest = json.dumps(_manifest(policy, folder), indent=2) + "\n"
+    (folder / "manifest.json").write_text(manifest, encoding="utf-8")
+
+
+def rollout_observations(policy: Policy, count: int) -> Tensor:
+    """Return [count, S] observations of the policy's own rollouts in its environment."""
+    env = make_env(policy.metadata["env"])
+    observations: list[Any] = []
+    over = True
+    try:
+        for step in range(10 * count):
+            if over:
+                obs, _ = env.reset(seed=step)
+            observations.append(obs)
+            obs, _, terminated, truncated, _ = env.step(policy(obs))
+            over = terminated or truncated
+    finally:
+        env.close()
+    chosen = np.asarray(observations[:: len(observations) // count][:count], np.float32)
+    return torch.from_numpy(chosen)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _chosen_seed(run: Path, seed: int | None) -> int:
+    seeds = read_settings(run).seeds
+    if seed is None and len(seeds) == 1:
+        return seeds[0]
+    if seed not in seeds:
+        raise ValueError(f"seed must be one of the run's {list(seeds)}, got {seed}")
+    return seed
+
+
+def _write_onnx(
+    graph: nn.Module, arguments: tuple[Tensor, ...], inputs: Sequence[str], output: str, path: Path
+) -> None:
+    batch = torch.export.Dim("batch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph,
+            arguments,
+            str(path),
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_shapes=tuple({0: batch} for _ in inputs),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+def _write_torchscript(graph: nn.Module, arguments: tuple[Tensor, ...], path: Path) -> None:
+    with warnings.catch_warnings():
+        # TorchScript is deprecated in torch and kept here for LibTorch controllers
+        warnings.simplefilter("ignore")
+        traced = torch.jit.freeze(torch.jit.trace(graph, arguments))
+        torch.jit.save(traced, str(path))
+
+
+def _manifest(policy: Policy, folder: Path) -> dict[str, Any]:
+    module = policy.module
+    packages = ("td7", "torch", "onnx", "onnxruntime", "gymnasium", "mujoco")
+    return {
+        "schema": SCHEMA,
+        **policy.metadata,
+        "obs": {"shape": [policy.obs_size], "dtype": "float32"},
+        "actions": {
+            "shape": [policy.action_size],
+            "dtype": "float32",
+            "low": module.low.tolist(),
+            "high": module.high.tolist(),
+            "scale_applied": True,
+        },
+        "versions": {name: version(name) for name in packages},
+        "sha256": {path.name: sha256_of(path) for path in sorted(folder.iterdir())},
+    }

@@ -1,0 +1,140 @@
+"""The policy that acts: obs -> zs -> actor -> the environment's own action, in one graph.
+
+What the collector and the evaluation run is this module, and this module is what is exported.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from td7.agent.networks import Actor, Encoder
+
+SCHEMA = "td7.policy/1"
+
+
+class PolicyModule(nn.Module):
+    """Map observations [B, S] to the environment's actions [B, A]."""
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(
+        self,
+        obs_size: int,
+        action_size: int,
+        embedding_size: int = 256,
+        encoder_hidden: int = 256,
+        actor_hidden: int = 256,
+    ) -> None:
+        super().__init__()
+        sizes = obs_size, action_size, embedding_size
+        self.encoder = Encoder(*sizes, encoder_hidden, _empty_linear)
+        self.actor = Actor(*sizes, actor_hidden, _empty_linear)
+        self.register_buffer("low", -torch.ones(action_size))
+        self.register_buffer("high", torch.ones(action_size))
+        self.requires_grad_(False)
+        self.eval()
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Return the deterministic action within the environment's bounds."""
+        return self.to_env(self.normalised(obs))
+
+    def normalised(self, obs: Tensor) -> Tensor:
+        """Return the action in [-1, 1] that the learner speaks of."""
+        return self.actor(obs, self.encoder.zs(obs))
+
+    def to_env(self, action: Tensor) -> Tensor:
+        """Map [-1, 1] to the environment's bounds, each dimension by its own."""
+        centre, half = (self.high + self.low) / 2, (self.high - self.low) / 2
+        return torch.minimum(torch.maximum(centre + half * action, self.low), self.high)
+
+
+def _empty_linear(in_size: int, out_size: int) -> nn.Module:
+    """Make a layer whose weights are loaded, so that no global generator is drawn from."""
+    return nn.utils.skip_init(nn.Linear, in_size, out_size)
+
+
+class Policy:
+    """A trained policy for use from numpy: `policy(obs) -> action`.
+
+    `metadata` says which policy it is (checkpoint or current), of which environment and when.
+    """
+
+    def __init__(self, module: PolicyModule, metadata: Mapping[str, Any] | None = None) -> None:
+        self.module = module
+        self.metadata = dict(metadata or {})
+
+    @property
+    def obs_size(self) -> int:
+        """Observation size S."""
+        return self.module.encoder.zs1.in_features
+
+    @property
+    def action_size(self) -> int:
+        """Action size A."""
+        return self.module.low.shape[0]
+
+    def __call__(self, obs: ArrayLike) -> NDArray[np.float32]:
+        """Map obs [S] or [B, S] to actions [A] or [B, A] in the environment's units."""
+        array = np.asarray(obs, dtype=np.float32)
+        if array.ndim not in (1, 2) or array.shape[-1] != self.obs_size:
+            size = self.obs_size
+            raise ValueError(f"obs must be [{size}] or [B, {size}], got {list(array.shape)}")
+        if not np.isfinite(array).all():
+            raise ValueError("obs must be finite, got NaN or infinity")
+        with torch.inference_mode():
+            return self.module(torch.from_numpy(array)).numpy()
+
+    def save(self, folder: Path) -> None:
+        """Write policy.safetensors and policy.json into `folder`, each file atomically."""
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
+        partial = folder / "policy.safetensors.partial"
+        save_file(weights, partial)
+        partial.replace(folder / "policy.safetensors")
+        partial = folder / "policy.json.partial"
+        partial.write_text(json.dumps({"schema": SCHEMA, **self.metadata}, indent=2) + "\n")
+        partial.replace(folder / "policy.json")
+
+
+def load_policy(folder: str | Path) -> Policy:
+    """Load the policy that a run (or `Policy.save`) left in `folder`.
+
+    Raises ValueError, naming the file, for a folder that holds none or a file that does not parse.
+    """
+    folder = Path(folder)
+    try:
+        metadata = json.loads((folder / "policy.json").read_text())
+        weights = load_file(folder / "policy.safetensors")
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ValueError(f"{folder} holds no readable policy: {error}") from error
+    if metadata.pop("schema", None) != SCHEMA:
+        raise ValueError(f"{folder / 'policy.json'} is not of schema {SCHEMA}")
+    return Policy(policy_module(weights), metadata)
+
+
+def policy_module(weights: Mapping[str, Tensor]) -> PolicyModule:
+    """Build a policy module whose sizes are those of the weights (bounds low, high included)."""
+    try:
+        hidden, obs_size = weights["encoder.zs1.weight"].shape
+        module = PolicyModule(
+            obs_size,
+            weights["actor.l3.weight"].shape[0],
+            weights["encoder.zs3.weight"].shape[0],
+            hidden,
+            weights["actor.l0.weight"].shape[0],
+        )
+        module.load_state_dict(weights)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise ValueError(f"the weights are not those of a TD7 policy: {error}") from error
+    return module

@@ -1,0 +1,123 @@
+"""Verify a bundle: its checksums, and every graph in every format against eager torch."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from td7.deploy.export import SCHEMA, graphs, sha256_of
+from td7.deploy.policy import policy_module
+
+TOLERANCE = 1e-5
+
+Backend = Callable[[dict[str, Tensor]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """One file of a bundle that agrees with eager torch on the bundle's test vectors."""
+
+    file: str
+    vectors: int
+    difference: float
+
+
+def verify(bundle: str | Path) -> list[Verified]:
+    """Check every file of a bundle and replay its test vectors.
+
+    Raises ValueError, naming the file, for a bundle that is torn, altered, of another schema, or
+    whose outputs differ from eager torch by more than 1e-5.
+    """
+    bundle = Path(bundle)
+    _read_manifest(bundle)
+    try:
+        vectors = load_file(bundle / "vectors.safetensors")
+        weights = load_file(bundle / "policy.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{bundle}: {error}") from error
+    results = []
+    for name, (graph, inputs, output) in graphs(policy_module(weights)).items():
+        arguments = {key: vectors[key] for key in inputs}
+        with torch.inference_mode():
+            wanted = graph(*arguments.values()).numpy()
+        backends = {
+            "vectors.safetensors": lambda _, key=output: vectors[key].numpy(),
+            f"{name}.onnx": _onnx_backend(bundle / f"{name}.onnx"),
+            f"{name}.pt": _torchscript_backend(bundle / f"{name}.pt"),
+        }
+        for file, backend in backends.items():
+            if backend is not None:
+                difference = float(np.abs(backend(arguments) - wanted).max())
+                if not difference <= TOLERANCE:
+                    raise ValueError(
+                        f"{bundle / file}: {output} differs from eager torch by {difference:.3g}, "
+                        f"more than {TOLERANCE:g}"
+                    )
+                results.append(Verified(file, len(wanted), difference))
+    return results
+
+
+def _read_manifest(bundle: Path) -> dict[str, Any]:
+    path = bundle / "manifest.json"
+    if not path.is_file():
+        raise ValueError(f"{bundle} is not a bundle (no manifest.json)")
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        schema, sums = manifest["schema"], dict(manifest["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} does not parse: {error}") from error
+    if schema != SCHEMA:
+        raise ValueError(f"{path}: schema must be {SCHEMA}, got {schema}")
+    present = {item.name for item in bundle.iterdir()} - {"manifest.json"}
+    if odd := sorted(present ^ sums.keys()):
+        raise ValueError(f"{bundle / odd[0]}: the bundle and its manifest differ in this file")
+    for name, wanted in sums.items():
+        if sha256_of(bundle / name) != wanted:
+            raise ValueError(f"{bundle / name} is not as it was exported (SHA-256 differs)")
+    return manifest
+
+
+def _onnx_backend(path: Path) -> Backend | None:
+    if not path.exists():
+        return None
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        path.read_bytes(), options, providers=["CPUExecutionProvider"]
+    )
+
+    def run(arguments: dict[str, Tensor]) -> NDArray[np.float32]:
+        out: NDArray[np.float32] = session.run(
+            None, {key: value.numpy() for key, value in arguments.items()}
+        )[0]
+        return out
+
+    return run
+
+
+def _torchscript_backend(path: Path) -> Backend | None:
+    if not path.exists():
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = torch.jit.load(str(path))
+
+    def run(arguments: dict[str, Tensor]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            out: NDArray[np.float32] = module(*arguments.values()).numpy()
+        return out
+
+    return run

@@ -1,0 +1,39 @@
+"""Any Gymnasium id with 1-D Box observations and finite Box actions, checked at the door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box
+
+
+def make_env(env_id: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
+    """Make a Gymnasium environment that TD7 can learn, or say why it cannot.
+
+    Raises ValueError, naming the id or the space, for an unknown id, an observation space that is
+    not a 1-D Box, or an action space that is not a 1-D Box with finite bounds.
+    """
+    try:
+        env = gymnasium.make(env_id, **kwargs)
+    except (gymnasium.error.Error, ModuleNotFoundError) as error:
+        raise ValueError(f"env must be a known Gymnasium id, got {env_id!r}: {error}") from error
+    try:
+        _check_spaces(env_id, env)
+    except ValueError:
+        env.close()
+        raise
+    return env
+
+
+def _check_spaces(env_id: str, env: gymnasium.Env[Any, Any]) -> None:
+    obs, action = env.observation_space, env.action_space
+    if not isinstance(obs, Box) or len(obs.shape) != 1 or obs.shape[0] == 0:
+        raise ValueError(f"{env_id}: observation space must be a 1-D Box, got {obs}")
+    if not isinstance(action, Box) or len(action.shape) != 1 or action.shape[0] == 0:
+        raise ValueError(f"{env_id}: action space must be a 1-D Box, got {action}")
+    if not (np.isfinite(action.low).all() and np.isfinite(action.high).all()):
+        raise ValueError(f"{env_id}: action space must have finite bounds, got {action}")
+    if not (action.low < action.high).all():
+        raise ValueError(f"{env_id}: action bounds must have low < high, got {action}")

@@ -1,0 +1,276 @@
+"""LAP replay in host memory: a thin numpy layer over the C++ core.
+
+It allocates and names; it computes nothing.
+
+Shape letters: P members, M members of one call, B batch, S observation, A action, T steps of an
+episode.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from td7.extension import core
+
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Transitions drawn for M members, each array with the leading axes [M, B].
+
+    `not_terminated` is 0 where the episode truly ended (no bootstrap), else 1, also at a
+    truncation. `index` is what `LapReplay.update_priorities` takes back. `probability` is the
+    chance that one draw of that member gives the row.
+    """
+
+    obs: Float32  # [M, B, S]
+    action: Float32  # [M, B, A]
+    reward: Float32  # [M, B]
+    next_obs: Float32  # [M, B, S]
+    not_terminated: Float32  # [M, B]
+    index: Int64  # [M, B]
+    probability: NDArray[np.float64] | None = None  # [M, B]
+
+    @classmethod
+    def empty(
+        cls,
+        members: int,
+        batch_size: int,
+        obs_size: int,
+        action_size: int,
+        *,
+        probability: bool = False,
+    ) -> Batch:
+        """Uninitialised arrays of the right shapes, to be filled by `LapReplay.sample(out=...)`."""
+        rows = (members, batch_size)
+        return cls(
+            obs=np.empty((*rows, obs_size), np.float32),
+            action=np.empty((*rows, action_size), np.float32),
+            reward=np.empty(rows, np.float32),
+            next_obs=np.empty((*rows, obs_size), np.float32),
+            not_terminated=np.empty(rows, np.float32),
+            index=np.empty(rows, np.int64),
+            probability=np.empty(rows, np.float64) if probability else None,
+        )
+
+
+class LapReplay:
+    """Prioritised replay for P members that share sizes and settings but nothing else.
+
+    Works with any off-policy algorithm; with `alpha=0` it draws uniformly::
+
+        replay = LapReplay(1_000_000, obs_size=17, action_size=6, seeds=(7,))
+        obs, _ = env.reset()
+        while training:
+            action = policy(obs)  # float32 [6]
+            next_obs, reward, terminated, truncated, _ = env.step(action)  # obs: float32 [17]
+            replay.add(obs, action, reward, next_obs, terminated, truncated)
+            obs = env.reset()[0] if terminated or truncated else next_obs
+            batch = replay.sample(256)  # batch.obs [1, 256, 17], ...
+            td_error = learn(batch)  # absolute, float32 [1, 256]
+            replay.update_priorities(batch.index, td_error)
+
+    A transition is drawn with probability proportional to its priority max(td_error,
+    min_priority)^alpha, with replacement; a new one has the largest priority so far. A full
+    buffer drops its oldest transitions: exactly in order with one stream, to within a segment of
+    at most 256 slots with several. Member p draws from the counter-based stream (seeds[p],
+    "replay"), so its batches depend on its own seed and history only.
+
+    Arguments: `capacity` transitions a member; `obs_size`, `action_size` numbers a row; `seeds`
+    one a member; `streams` independent writers a member (environments); `alpha` in [0, 1];
+    `min_priority` > 0.
+
+    Arrays must be C-contiguous and of the stated type: they are refused, never converted.
+    ValueError tells a bad value, IndexError a bad index, member or stream; the buffer is then
+    unchanged. Python threads may share a buffer.
+
+    Source: Fujimoto, Meger, Precup, "An Equivalence between Loss Functions and Non-Uniform
+    Sampling in Experience Replay" (NeurIPS 2020).
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        obs_size: int,
+        action_size: int,
+        *,
+        seeds: Sequence[int] = (0,),
+        streams: int = 1,
+        alpha: float = 0.4,
+        min_priority: float = 1.0,
+    ) -> None:
+        self._core = core.LapReplay(
+            capacity, obs_size, action_size, _seed_array(seeds), streams, alpha, min_priority
+        )
+        self.seeds = tuple(int(seed) for seed in seeds)
+        self.capacity = capacity
+        self.obs_size = obs_size
+        self.action_size = action_size
+        self.streams = streams
+        self.alpha = alpha
+        self.min_priority = min_priority
+        self._all = np.arange(self._core.members, dtype=np.int64)
+
+    @property
+    def members(self) -> int:
+        """Number of members P."""
+        return len(self._all)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held for all members: whole pages of rows and priorities, and bookkeeping."""
+        return self._core.nbytes
+
+    def size(self, member: int = 0) -> int:
+        """Number of transitions that can be drawn."""
+        return self._core.size(member)
+
+    def add(
+        self,
+        obs: Float32,
+        action: Float32,
+        reward: float,
+        next_obs: Float32,
+        terminated: bool,
+        truncated: bool = False,
+        *,
+        member: int = 0,
+        stream: int = 0,
+    ) -> None:
+        """Adds one transition, which can be drawn at once.
+
+        obs, next_obs float32 [S]; action float32 [A]; all finite, else ValueError. `terminated`
+        or `truncated` ends the stream's episode; an `obs` that is not the last `next_obs` of an
+        open episode starts a new one.
+        """
+        self._core.add(member, stream, obs, action, reward, next_obs, terminated, truncated)
+
+    def end_episode(self, *, member: int = 0, stream: int = 0) -> None:
+        """Closes the stream's open episode, if any; the next transition starts a new one."""
+        self._core.end_episode(member, stream)
+
+    def add_episode(
+        self,
+        obs: Float32,
+        action: Float32,
+        reward: Float32,
+        terminated: bool,
+        *,
+        member: int = 0,
+        stream: int = 0,
+    ) -> None:
+        """Adds a whole episode of T steps, 1 <= T <= capacity.
+
+        obs float32 [T + 1, S], the last row being what followed the last action; action float32
+        [T, A]; reward float32 [T]; `terminated` tells whether the last step ended it truly.
+        ValueError if not finite or too long.
+        """
+        self._core.add_episode(member, stream, obs, action, reward, terminated)
+
+    def sample(
+        self,
+        batch_size: int,
+        *,
+        members: Sequence[int] | Int64 | None = None,
+        out: Batch | None = None,
+        probability: bool = False,
+    ) -> Batch:
+        """Draws `batch_size` transitions for each of M members, with replacement, in one call.
+
+        members [M], distinct, default all. `out` is filled and returned where given (its `index`
+        must have `batch_size` columns); `probability` asks for each row's chance. ValueError if a
+        member is empty.
+        """
+        chosen = self._chosen(members)
+        if out is None:
+            sizes = (self.obs_size, self.action_size)
+            out = Batch.empty(len(chosen), batch_size, *sizes, probability=probability)
+        elif out.index.shape[-1] != batch_size:
+            raise ValueError(
+                f"out.index must have {batch_size} columns, got {list(out.index.shape)}"
+            )
+        elif probability and out.probability is None:
+            raise ValueError(
+                "out.probability must be an array float64 [M, B] to report probabilities, got None"
+            )
+        self._core.sample(
+            chosen,
+            out.obs,
+            out.action,
+            out.reward,
+            out.next_obs,
+            out.not_terminated,
+            out.index,
+            out.probability,
+        )
+        return out
+
+    def update_priorities(
+        self, index: Int64, td_error: Float32, *, members: Sequence[int] | Int64 | None = None
+    ) -> None:
+        """Sets the priorities of drawn transitions to max(td_error, min_priority)^alpha.
+
+        index int64 [M, B] as from `sample`; td_error float32 [M, B], absolute, finite; members
+        [M], default all. Of equal indices of a member the last one wins. IndexError for an index
+        that holds no transition.
+        """
+        self._core.update_priorities(self._chosen(members), index, td_error)
+
+    def priority(self, index: int, member: int = 0) -> float:
+        """The priority of one transition, already raised to alpha; IndexError if there is none."""
+        return self._core.priority(member, index)
+
+    def path_probability(self, index: int, member: int = 0) -> float:
+        """The chance that one draw gives this transition; IndexError if there is none."""
+        return self._core.path_probability(member, index)
+
+    def max_priority(self, member: int = 0) -> float:
+        """What a new transition gets: 1, then the largest priority since the last reset."""
+        return self._core.max_priority(member)
+
+    def reset_max_priority(self, members: Sequence[int] | Int64 | None = None) -> None:
+        """Lowers the maximum priority to that of the transitions held; members [M], default all."""
+        self._core.reset_max_priority(self._chosen(members))
+
+    def draw_counter(self, member: int = 0) -> int:
+        """Number of `sample` calls for this member: with seed and contents it decides a draw."""
+        return self._core.draw_counter(member)
+
+    def set_draw_counter(self, value: int, member: int = 0) -> None:
+        """Sets the number of `sample` calls, to repeat or to skip draws."""
+        self._core.set_draw_counter(member, value)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes all to one checksummed file: path + ".partial", then fsync and rename."""
+        self._core.save(os.fspath(path))
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Replaces everything by a saved state; draws continue exactly as they would have.
+
+        The file must come from a replay of the same arguments. ValueError if it does not, or if
+        it is torn or altered, OSError if it cannot be read; the replay is then unchanged. Holds
+        old and new state for a moment.
+        """
+        self._core.load(os.fspath(path))
+
+    def _chosen(self, members: Sequence[int] | Int64 | None) -> Int64:
+        if members is None:
+            return self._all
+        if isinstance(members, np.ndarray):
+            return members
+        return np.array([operator.index(member) for member in members], np.int64)
+
+
+def _seed_array(seeds: Sequence[int]) -> NDArray[np.uint64]:
+    for p, seed in enumerate(seeds):
+        if not 0 <= int(seed) < 2**64:
+            raise ValueError(f"seeds[{p}] must be from 0 to 2^64 - 1, got {seed}")
+    return np.array([int(seed) for seed in seeds], dtype=np.uint64)

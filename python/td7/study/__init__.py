@@ -1,0 +1,1 @@
+"""Studying runs: learning curves."""

@@ -1,0 +1,56 @@
+"""Learning curves of one or more runs as a picture."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from td7.training.metrics import read_metrics
+from td7.training.run_folder import read_settings
+
+
+def evaluation_curves(run: Path) -> tuple[NDArray[np.float64], dict[int, NDArray[np.float64]]]:
+    """Return the env steps [E] that every seed was evaluated at, and each seed's mean returns [E].
+
+    Raises ValueError when the run has no evaluation yet.
+    """
+    curves: dict[int, dict[int, float]] = defaultdict(dict)
+    for row in read_metrics(run):
+        if row["event"] == "evaluation":
+            curves[row["seed"]][row["env_steps"]] = row["eval/mean_reward"]
+    if not curves:
+        raise ValueError(f"{run} has no evaluation yet")
+    shared = sorted(set.intersection(*(set(curve) for curve in curves.values())))
+    steps = np.array(shared, np.float64)
+    return steps, {seed: np.array([c[s] for s in shared]) for seed, c in curves.items()}
+
+
+def plot_runs(runs: Sequence[str | Path], out: str | Path) -> Path:
+    """Draw each run's mean evaluation return over its seeds, with every seed as a thin line."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ValueError("plotting needs matplotlib: pip install 'td7[plot]'") from error
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    for run in map(Path, runs):
+        settings = read_settings(run)
+        steps, curves = evaluation_curves(run)
+        label = f"{settings.env} ({len(curves)} seed{'s' if len(curves) > 1 else ''})"
+        mean = np.mean(list(curves.values()), axis=0)
+        (line,) = axes.plot(steps, mean, linewidth=2, label=label)
+        for curve in curves.values():
+            axes.plot(steps, curve, linewidth=0.8, alpha=0.5, color=line.get_color())
+    axes.set_xlabel("environment steps")
+    axes.set_ylabel("evaluation return (mean of the episodes)")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120)
+    return out

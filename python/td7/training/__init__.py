@@ -1,0 +1,1 @@
+"""Training: the online loop, its bursts, its run folder and its metrics."""

@@ -1,0 +1,114 @@
+"""A burst: the updates that members owe, dealt out and made one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from td7 import draws
+from td7.agent.learner import Batch, Learner, effective_rank
+from td7.agent.schedule import burst_schedule
+from td7.replay import LapReplay
+from td7.training.progress import Progress
+
+
+class NonFiniteLossError(RuntimeError):
+    """A loss became NaN or infinite."""
+
+
+class UpdateMetrics:
+    """Means of the update metrics of each member since the last `pop`."""
+
+    def __init__(self, members: int) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, list[int]] = {}
+        self._members = members
+
+    def add(self, members: Sequence[int], metrics: dict[str, Tensor]) -> None:
+        """Add one update's metrics [len(members)], without reading them off the device."""
+        for name, value in metrics.items():
+            if name not in self._sums:
+                self._sums[name] = value.new_zeros(self._members)
+                self._counts[name] = [0] * self._members
+            if len(members) == self._members:
+                self._sums[name] += value
+            else:
+                self._sums[name][list(members)] += value
+            for member in members:
+                self._counts[name][member] += 1
+
+    def pop(self, member: int) -> dict[str, float]:
+        """Return this member's means and start anew."""
+        means = {}
+        for name, total in self._sums.items():
+            if count := self._counts[name][member]:
+                means[name] = total[member].item() / count
+                total[member], self._counts[name][member] = 0, 0
+        return means
+
+
+def train_burst(
+    learner: Learner,
+    replay: LapReplay,
+    debts: list[int],
+    metrics: UpdateMetrics,
+    progress: Progress,
+    stopped: Callable[[], bool],
+) -> None:
+    """Pay the debts [P], in place; a stop between two updates leaves the rest owed.
+
+    Raises NonFiniteLossError at the end of the burst in which a loss stopped being finite.
+    """
+    schedule = burst_schedule(learner.updates, debts, learner.config.policy_period)
+    for members, count in schedule:
+        everyone = len(members) == learner.members
+        part = learner if everyone else learner.take(members)
+        for _ in range(count):
+            if stopped():
+                break
+            metrics.add(members, _train_once(part, replay, members))
+            for member in members:
+                debts[member] -= 1
+                progress.updates[member] += 1
+        if not everyone:
+            learner.put(members, part)
+        if stopped():
+            break
+
+
+def _train_once(learner: Learner, replay: LapReplay, members: Sequence[int]) -> dict[str, Tensor]:
+    """Sample, update, hand the new priorities back, and return the update's metrics."""
+    config, device, dtype = learner.config, learner.min_target.device, learner.min_target.dtype
+
+    def tensor(array: object) -> Tensor:
+        return torch.as_tensor(array).to(device=device, dtype=dtype)
+
+    chosen = np.array(members, np.int64)
+    rows = replay.sample(config.batch_size, members=chosen)
+    batch = Batch(
+        tensor(rows.obs),
+        tensor(rows.action),
+        tensor(rows.reward),
+        tensor(rows.next_obs),
+        tensor(rows.not_terminated),
+    )
+    size = batch.action[0].numel()
+    noise = draws.normal(learner.seeds, "target_noise", learner.updates, size)
+    td_error, values = learner.update(batch, tensor(noise).view_as(batch.action))
+    if not torch.isfinite(td_error).all():
+        worst = int((~torch.isfinite(td_error)).any(-1).nonzero()[0])
+        raise NonFiniteLossError(
+            f"seed {learner.seeds[worst]}: the critic loss of update {learner.updates[worst]} "
+            "must be finite, got NaN or infinity"
+        )
+    replay.update_priorities(rows.index, td_error.float().cpu().numpy(), members=chosen)
+    period = config.target_update_period
+    due = chosen[np.array(learner.updates) % period == 0]
+    if len(due):
+        replay.reset_max_priority(due)
+        rank = effective_rank(learner.fixed_encoder.zs(batch.obs))
+        values["train/zs_effective_rank"] = rank
+    return values

@@ -1,0 +1,86 @@
+"""metrics.jsonl (one JSON object a line) and, beside it, TensorBoard events of the same rows."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+Row = dict[str, Any]
+
+
+class MetricsWriter:
+    """Appends rows; the keys are TensorBoard tags such as `eval/mean_reward`.
+
+    A row names its `event`, `seed`, `env_steps` and `updates`. TensorBoard gets every number of it
+    whose key has a slash, one run folder a seed, with env_steps as the step.
+    """
+
+    def __init__(self, folder: Path, tensorboard: bool) -> None:
+        self._file = (folder / "metrics.jsonl").open("a", encoding="utf-8")
+        self._folder = folder / "tensorboard"
+        self._writers: dict[int, Any] = {}
+        self.tensorboard = tensorboard and _tensorboard_installed()
+
+    def __enter__(self) -> MetricsWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        for writer in self._writers.values():
+            writer.close()
+
+    def write(self, row: Row) -> None:
+        """Append one row and hand it to the operating system at once."""
+        finite = {key: _finite(value) for key, value in row.items()}
+        self._file.write(json.dumps(finite, allow_nan=False) + "\n")
+        self._file.flush()
+        if not self.tensorboard:
+            return
+        writer = self._writer(row["seed"])
+        for key, value in finite.items():
+            if "/" in key and isinstance(value, (int, float)):
+                writer.add_scalar(key, value, row["env_steps"])
+
+    def _writer(self, seed: int) -> Any:
+        if seed not in self._writers:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writers[seed] = SummaryWriter(str(self._folder / f"seed-{seed}"))
+        return self._writers[seed]
+
+
+def read_metrics(run: Path) -> list[Row]:
+    """Return every row of a run's metrics.jsonl; a torn last line is left out."""
+    path = run / "metrics.jsonl"
+    if not path.is_file():
+        raise ValueError(f"{run} holds no run (no metrics.jsonl)")
+    rows = []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise ValueError(f"{path}:{number} is not JSON: {error}") from error
+    return rows
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: a bar that no policy has set yet is null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _tensorboard_installed() -> bool:
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError:
+        return False
+    return True

@@ -1,0 +1,113 @@
+"""What a person sees of a run: a live rich display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+Mode = Literal["auto", "live", "plain", "none"]
+
+
+class Progress(AbstractContextManager["Progress"]):
+    """The loop assigns what it knows; the display reads it from its own thread."""
+
+    def __init__(self, mode: Mode, seeds: Sequence[int], total_steps: int) -> None:
+        self.console = Console(soft_wrap=True)
+        if mode == "auto":
+            mode = "live" if self.console.is_terminal else "plain"
+        self.mode, self.seeds, self.total_steps = mode, list(seeds), total_steps
+        self.env_steps = [0] * len(seeds)
+        self.updates = [0] * len(seeds)
+        self.last_eval: list[float | None] = [None] * len(seeds)
+        self.score: list[float | None] = [None] * len(seeds)
+        self.losses: list[str] = [""] * len(seeds)
+        self._start: tuple[float, int, int] | None = None
+        self._live: Live | None = None
+
+    def __enter__(self) -> Progress:
+        if self.mode == "live":
+            self._live = Live(
+                get_renderable=self._table, console=self.console, refresh_per_second=2
+            )
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.__exit__(kind, error, trace)
+
+    def learning_started(self) -> None:
+        """Start the clock of the rates here, so that random warm-up steps do not count."""
+        if self._start is None:
+            self._start = (time.monotonic(), sum(self.env_steps), sum(self.updates))
+
+    def rates(self) -> tuple[float, float]:
+        """Return (environment steps, member updates) per second since learning started."""
+        if self._start is None:
+            return 0.0, 0.0
+        since, steps, updates = self._start
+        wall_s = max(time.monotonic() - since, 1e-9)
+        return (sum(self.env_steps) - steps) / wall_s, (sum(self.updates) - updates) / wall_s
+
+    def note(self, index: int, metrics: dict[str, Any]) -> None:
+        """Note a member's checkpoint score and losses from the row of its latest round."""
+        self.score[index] = metrics["checkpoint/score"]
+        names = {"encoder": "encoder_loss", "critic": "critic_loss", "actor": "actor_loss"}
+        self.losses[index] = ", ".join(
+            f"{short} {metrics[f'train/{name}']:.3g}"
+            for short, name in names.items()
+            if f"train/{name}" in metrics
+        )
+
+    def evaluation(self, index: int, env_steps: int, mean: float) -> None:
+        """Note an evaluation of one member; plain mode prints its line."""
+        self.last_eval[index] = mean
+        if self.mode == "plain":
+            steps_s, updates_s = self.rates()
+            self.console.print(
+                f"seed {self.seeds[index]}  env_steps {env_steps:>8,}  "
+                f"updates {self.updates[index]:>8,}  return {mean:>9.1f}  "
+                f"{steps_s:.0f} env_steps/s  {updates_s:.0f} updates/s  ETA {self._eta()}",
+                highlight=False,
+            )
+
+    def say(self, text: str) -> None:
+        """Print a line above the display."""
+        if self.mode != "none":
+            self.console.print(text, highlight=False)
+
+    def _eta(self) -> str:
+        rate, _ = self.rates()
+        left = self.total_steps * len(self.seeds) - sum(self.env_steps)
+        if rate <= 0:
+            return "-"
+        minutes, seconds = divmod(round(left / rate), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02}:{seconds:02}"
+
+    def _table(self) -> Table:
+        steps_s, updates_s = self.rates()
+        table = Table(
+            title=f"{steps_s:.0f} env_steps/s   {updates_s:.0f} updates/s   ETA {self._eta()}"
+        )
+        for name in ("seed", "env steps", "updates", "evaluation", "checkpoint score", "losses"):
+            table.add_column(name, justify="left" if name == "losses" else "right")
+        for index, seed in enumerate(self.seeds):
+            numbers = (self.last_eval[index], self.score[index])
+            evaluation, score = ("-" if n is None else f"{n:.1f}" for n in numbers)
+            steps = f"{self.env_steps[index]:,} / {self.total_steps:,}"
+            updates = f"{self.updates[index]:,}"
+            table.add_row(str(seed), steps, updates, evaluation, score, self.losses[index])
+        return table

@@ -1,0 +1,87 @@
+"""The run folder: config.json, metrics.jsonl, tensorboard/, policy/seed-N/, bundle/, state/."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from td7.config import TD7Config
+
+SCHEMA = "td7.run/1"
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What config.json records: everything that a run's result depends on."""
+
+    env: str
+    seeds: tuple[int, ...]
+    total_steps: int
+    device: str
+    torch_threads: int
+    config: TD7Config
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object that config.json holds."""
+        return {"schema": SCHEMA, **dataclasses.asdict(self)}
+
+
+def policy_folder(run: Path, seed: int) -> Path:
+    """Return the folder of one seed's policy."""
+    return run / "policy" / f"seed-{seed}"
+
+
+def default_folder(env: str, seeds: Sequence[int]) -> Path:
+    """Return runs/ENV-SEEDS; a slash or colon in the id becomes a dash."""
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in env)
+    return Path("runs") / f"{name}-seed-{'-'.join(map(str, seeds))}"
+
+
+def make_run_folder(folder: Path, settings: RunSettings, overwrite: bool) -> None:
+    """Make the folder of a new run and write its config.json.
+
+    Raises FileExistsError when the folder holds a run and `overwrite` is not set, or holds
+    something else.
+    """
+    if (folder / "config.json").exists():
+        if not overwrite:
+            raise FileExistsError(
+                f"{folder} already holds a run: continue it with --resume {folder}, "
+                "or replace it with --overwrite"
+            )
+        for name in ("metrics.jsonl", "config.json"):
+            (folder / name).unlink(missing_ok=True)
+        for name in ("tensorboard", "policy", "bundle", "state", "state.old"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and holds no run: choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_settings(folder, settings)
+
+
+def write_settings(folder: Path, settings: RunSettings) -> None:
+    """Write config.json atomically."""
+    partial = folder / "config.json.partial"
+    partial.write_text(json.dumps(settings.to_json(), indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / "config.json")
+
+
+def read_settings(folder: Path) -> RunSettings:
+    """Read config.json; raises ValueError, naming the folder, when it holds no run."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no run (no config.json)")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("schema", None) != SCHEMA:
+            raise ValueError(f"the schema is not {SCHEMA}")
+        content["config"] = TD7Config(**content["config"])
+        content["seeds"] = tuple(content["seeds"])
+        return RunSettings(**content)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is not a run's configuration: {error}") from error

@@ -1,0 +1,35 @@
+"""Shared by the tests: toy environments and a configuration small enough to train in seconds."""
+
+import pytest
+import toy_envs
+
+from td7.config import RunConfig, TD7Config
+
+toy_envs.register()
+
+SMALL = {
+    "batch_size": 16,
+    "buffer_capacity": 10_000,
+    "warmup_steps": 100,
+    "target_update_period": 50,
+    "embedding_size": 8,
+    "encoder_hidden": 16,
+    "critic_hidden": 16,
+    "actor_hidden": 16,
+    "eval_every": 200,
+    "eval_episodes": 2,
+}
+
+
+@pytest.fixture
+def small_config():
+    """Return a maker of small configurations."""
+    return lambda **changes: TD7Config(**{**SMALL, **changes})
+
+
+@pytest.fixture
+def quiet(tmp_path):
+    """Return a maker of run settings that print nothing and write under tmp_path."""
+    return lambda name="run", **changes: RunConfig(
+        **{"out": tmp_path / name, "progress": "none", "tensorboard": False, **changes}
+    )

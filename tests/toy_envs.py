@@ -1,0 +1,70 @@
+"""Small Gymnasium environments that the tests register under `Toy/` ids."""
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Dict, Discrete
+
+
+class Point(gymnasium.Env):
+    """A point pushed about in a plane; asymmetric bounds; may terminate, or break, on purpose."""
+
+    observation_space = Box(-np.inf, np.inf, (3,), np.float64)
+    action_space = Box(np.array([-1.0, 0.0], np.float32), np.array([3.0, 0.5], np.float32))
+
+    def __init__(self, bad_step=None, bad_value="obs", end_at=None):
+        self.bad_step, self.bad_value, self.end_at = bad_step, bad_value, end_at
+        self.total_steps = 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.position = self.np_random.uniform(-1, 1, 2)
+        self.steps = 0
+        return self._obs(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        self.position = self.position + 0.1 * (action - np.array([1.0, 0.25]))
+        self.steps += 1
+        self.total_steps += 1
+        obs, reward = self._obs(), -float(np.square(self.position).sum())
+        if self.total_steps == self.bad_step:
+            obs, reward = (obs * np.nan, reward) if self.bad_value == "obs" else (obs, np.inf)
+        return obs, reward, self.steps == self.end_at, False, {}
+
+    def _obs(self):
+        return np.array([*self.position, self.steps / 50])
+
+
+class DictObs(Point):
+    observation_space = Dict({"position": Box(-1.0, 1.0, (2,))})
+
+
+class ImageObs(Point):
+    observation_space = Box(0.0, 1.0, (4, 4))
+
+
+class DiscreteAction(Point):
+    action_space = Discrete(3)
+
+
+class UnboundedAction(Point):
+    action_space = Box(-np.inf, np.inf, (2,))
+
+
+def register():
+    for name, env in {
+        "Point": Point,
+        "DictObs": DictObs,
+        "ImageObs": ImageObs,
+        "DiscreteAction": DiscreteAction,
+        "UnboundedAction": UnboundedAction,
+    }.items():
+        if f"Toy/{name}-v0" not in gymnasium.registry:
+            gymnasium.register(f"Toy/{name}-v0", env, max_episode_steps=50)
+    for name, kwargs in {
+        "Ending": {"end_at": 17},
+        "NanObs": {"bad_step": 333, "bad_value": "obs"},
+        "InfReward": {"bad_step": 333, "bad_value": "reward"},
+    }.items():
+        if f"Toy/{name}-v0" not in gymnasium.registry:
+            gymnasium.register(f"Toy/{name}-v0", Point, max_episode_steps=50, kwargs=kwargs)
