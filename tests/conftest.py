@@ -1,11 +1,14 @@
 """Shared by the tests: toy environments and a configuration small enough to train in seconds."""
 
 import pytest
+import torch
 import toy_envs
 
 from td7.config import RunConfig, TD7Config
 
 toy_envs.register()
+# networks this small gain nothing from a second thread, and lose much on a busy machine
+torch.set_num_threads(1)
 
 SMALL = {
     "batch_size": 16,

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from replay_twin import block, philox4x32, uniform
 
+from replay_twin import block, philox4x32, uniform
 from td7.extension import core
 
 
@@ -51,7 +51,9 @@ def test_normals_are_box_muller_of_the_twins_blocks():
         w = [int(word) for word in block(5, "noise", 0, i // 2)]
         u, v = (((high << 32 | low) >> 11) * 2.0**-53 for low, high in (w[:2], w[2:]))
         turn = (np.cos, np.sin)[i % 2]
-        assert drawn[i] == pytest.approx(np.sqrt(-2 * np.log(1 - u)) * turn(2 * np.pi * v), rel=1e-6)
+        assert drawn[i] == pytest.approx(
+            np.sqrt(-2 * np.log(1 - u)) * turn(2 * np.pi * v), rel=1e-6
+        )
 
 
 def test_each_number_depends_on_seed_stream_and_counter_alone():

@@ -1,4 +1,4 @@
-"""Any sequence of operations leaves the C++ replay and its slow twin in the same state, to the bit."""
+"""After any sequence of operations the C++ replay and its slow twin are equal, to the bit."""
 
 import tempfile
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from replay_twin import Twin
 
+from replay_twin import Twin
 from td7.replay import LapReplay
 
 S, A = 3, 2

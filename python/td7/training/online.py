@@ -162,6 +162,8 @@ def _loop(
                 if accepted:
                     run.learner.set_checkpoint(member)
                     run.checkpoint_steps[member] = run.collectors[member].env_steps
+        if all(run.learning):
+            progress.learning_started()
         owed = [debt > 0 for debt in run.debts]
         train_burst(run.learner, run.replay, run.debts, run.update_metrics, progress, stopped)
         for member in members:
@@ -203,7 +205,6 @@ def _collect(
         elif episode is not None and collector.env_steps > config.warmup_steps:
             run.learning[member] = True
             run.recent_episodes[member].clear()
-            progress.learning_started()
             return False
     return False
 

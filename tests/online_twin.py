@@ -1,0 +1,120 @@
+"""The online loop for one seed, step by step in the order of the author's code: slow and obvious.
+
+It shares the learner, the replay and the draws with td7 and nothing of its loop.
+"""
+
+import gymnasium
+import numpy as np
+import torch
+
+from td7 import LapReplay, draws
+from td7.agent.learner import Batch, Learner
+
+INF = float("inf")
+
+
+class Twin:
+    def __init__(self, env_id, seed, config):
+        self.cfg, self.seed = config, seed
+        self.env, self.eval_env = gymnasium.make(env_id), gymnasium.make(env_id)
+        space = self.env.action_space
+        self.low, self.high = space.low, space.high
+        sizes = self.env.observation_space.shape[0], space.shape[0]
+        self.action_size = sizes[1]
+        self.learner = Learner(*sizes, [seed], config)
+        self.replay = LapReplay(config.buffer_capacity, *sizes, seeds=(seed,))
+        self.best_min_return, self.min_return = -INF, INF
+        self.episodes, self.steps = 0, 0
+        self.max_episodes = config.assessment_episodes
+        self.evaluations, self.trained_at = [], []
+
+    def action(self, obs, encoder, actor):
+        obs = torch.as_tensor(obs, dtype=torch.float32)[None, None]
+        with torch.no_grad():
+            return actor(obs, encoder.zs(obs))[0, 0].numpy()
+
+    def to_env(self, action):
+        centre, half = (self.high + self.low) / 2, (self.high - self.low) / 2
+        return np.clip(centre + half * action, self.low, self.high)
+
+    def train_one(self):
+        batch = self.replay.sample(self.cfg.batch_size)
+        tensors = [
+            torch.from_numpy(getattr(batch, name))
+            for name in ("obs", "action", "reward", "next_obs", "not_terminated")
+        ]
+        count = self.learner.updates[0]  # draws are numbered by the updates made before
+        size = self.cfg.batch_size * self.action_size
+        noise = draws.normal([self.seed], "target_noise", [count], size)
+        noise = torch.from_numpy(noise).view_as(tensors[1])
+        td_error, _ = self.learner.update(Batch(*tensors), noise)
+        self.replay.update_priorities(batch.index, td_error.numpy())
+        if self.learner.updates[0] % self.cfg.target_update_period == 0:
+            self.replay.reset_max_priority()
+
+    def train_and_reset(self):
+        for _ in range(self.steps):
+            if self.learner.updates[0] == self.cfg.late_after_updates:
+                if self.best_min_return > -INF:
+                    self.best_min_return -= 0.1 * abs(self.best_min_return)
+                self.max_episodes = self.cfg.late_assessment_episodes
+            self.train_one()
+        self.episodes, self.steps, self.min_return = 0, 0, INF
+
+    def maybe_train_and_checkpoint(self, episode_return, length):
+        self.episodes += 1
+        self.steps += length
+        self.min_return = min(self.min_return, episode_return)
+        if self.min_return < self.best_min_return:
+            self.train_and_reset()
+        elif self.episodes == self.max_episodes:
+            self.best_min_return = self.min_return
+            self.learner.set_checkpoint(0)
+            self.train_and_reset()
+
+    def evaluate(self, env_steps):
+        learner, returns = self.learner, []
+        encoder, actor = learner.checkpoint_encoder, learner.checkpoint_actor
+        if not self.cfg.use_checkpoints:
+            encoder, actor = learner.fixed_encoder, learner.actor
+        for episode in range(self.cfg.eval_episodes):
+            first = not self.evaluations and episode == 0
+            obs, _ = self.eval_env.reset(seed=self.seed + 100 if first else None)
+            total, over = 0.0, False
+            while not over:
+                action = self.to_env(self.action(obs, encoder, actor))
+                obs, reward, terminated, truncated, _ = self.eval_env.step(action)
+                total, over = total + reward, terminated or truncated
+            returns.append(total)
+        self.evaluations.append((env_steps, returns))
+
+    def run(self, total_steps):
+        cfg, learning = self.cfg, False
+        obs, _ = self.env.reset(seed=self.seed)
+        episode_return, length = 0.0, 0
+        self.evaluate(0)
+        for t in range(total_steps):
+            if learning:
+                action = self.action(obs, self.learner.fixed_encoder, self.learner.actor)
+                noise = draws.normal([self.seed], "exploration", [t], self.action_size)[0]
+                action = np.clip(action + np.float32(cfg.exploration_noise) * noise, -1, 1)
+            else:
+                uniform = draws.uniform([self.seed], "warmup", [t], self.action_size)[0]
+                action = (2 * uniform - 1).astype(np.float32)
+            next_obs, reward, terminated, truncated, _ = self.env.step(self.to_env(action))
+            rows = np.float32(obs), action, reward, np.float32(next_obs)
+            self.replay.add(*rows, terminated, truncated)
+            episode_return, length, obs = episode_return + reward, length + 1, next_obs
+            if learning and not cfg.use_checkpoints:
+                self.train_one()
+            if terminated or truncated:
+                if learning and cfg.use_checkpoints:
+                    self.maybe_train_and_checkpoint(episode_return, length)
+                if t + 1 > cfg.warmup_steps:
+                    learning = True
+                self.trained_at.append((t + 1, self.learner.updates[0]))
+                obs, _ = self.env.reset()
+                episode_return, length = 0.0, 0
+            if (t + 1) % cfg.eval_every == 0 or t + 1 == total_steps:
+                self.evaluate(t + 1)
+        return self

@@ -1,0 +1,186 @@
+"""The online loop equals its slow twin, whatever the other members do."""
+
+import json
+import signal
+
+import numpy as np
+import pytest
+import torch
+from online_twin import Twin
+
+import td7
+from td7.training.collect import DivergedError
+from td7.training.metrics import read_metrics
+from td7.training.run_folder import RunSettings
+from td7.training.run_state import RunState, load_state
+
+TOTAL = 700
+
+
+def rows_of(folder, event, seed):
+    return [r for r in read_metrics(folder) if r["event"] == event and r["seed"] == seed]
+
+
+def final_state(folder, env_id, seeds, config, total_steps):
+    settings = RunSettings(env_id, seeds, total_steps, "cpu", torch.get_num_threads(), config)
+    state = RunState(settings)
+    load_state(state, folder)
+    state.close()
+    return state
+
+
+@pytest.mark.parametrize("env_id", ["Toy/Point-v0", "Toy/Ending-v0"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"assessment_episodes": 3},
+        {"late_after_updates": 130, "late_assessment_episodes": 4},
+        {"use_checkpoints": False, "policy_period": 3},
+        {"warmup_steps": 0, "eval_every": 70},
+    ],
+    ids=["default", "three-episodes", "late-switch", "no-checkpoints", "no-warm-up"],
+)
+def test_one_seed_equals_the_step_by_step_twin_to_the_bit(env_id, changes, small_config, quiet):
+    config = small_config(**changes)
+    twin = Twin(env_id, 3, config).run(TOTAL)
+    run = quiet()
+    td7.train(env_id, seeds=[3], total_steps=TOTAL, config=config, run=run)
+
+    evaluations = [(r["env_steps"], r["returns"]) for r in rows_of(run.out, "evaluation", 3)]
+    assert [steps for steps, _ in evaluations] == [steps for steps, _ in twin.evaluations]
+    # the twin's network has a member axis where the acting policy has none: sums may round apart
+    for (_, ours), (_, wanted) in zip(evaluations, twin.evaluations, strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=1e-4)
+    state = final_state(run.out, env_id, (3,), config, TOTAL)
+    assert state.learner.updates == twin.learner.updates
+    assert state.replay.size() == twin.replay.size() == TOTAL
+    assert state.rules[0].max_episodes == twin.max_episodes
+
+
+@pytest.mark.parametrize("use_checkpoints", [True, False])
+def test_a_member_trains_as_it_would_alone(use_checkpoints, small_config, quiet):
+    config = small_config(use_checkpoints=use_checkpoints)
+    together, alone = quiet("together"), quiet("alone")
+    td7.train("Toy/Ending-v0", seeds=[5, 3, 4], total_steps=400, config=config, run=together)
+    td7.train("Toy/Ending-v0", seeds=[3], total_steps=400, config=config, run=alone)
+    ours, wanted = (rows_of(run.out, "evaluation", 3) for run in (together, alone))
+    assert [r["env_steps"] for r in ours] == [r["env_steps"] for r in wanted]
+    assert [r["updates"] for r in ours] == [r["updates"] for r in wanted]
+    for mine, theirs in zip(ours, wanted, strict=True):
+        np.testing.assert_allclose(mine["returns"], theirs["returns"], rtol=1e-3)
+
+
+def test_the_same_seed_gives_the_same_bits(small_config, quiet):
+    tensors = []
+    for name in ("first", "second"):
+        run = quiet(name)
+        torch.manual_seed(len(tensors))  # the global generator must not matter
+        td7.train("Toy/Point-v0", seeds=[1, 2], total_steps=400, config=small_config(), run=run)
+        state = final_state(run.out, "Toy/Point-v0", (1, 2), small_config(), 400)
+        tensors.append(state.learner.tensors())
+    for name, value in tensors[0].items():
+        assert torch.equal(value, tensors[1][name]), name
+
+
+def test_warm_up_lasts_until_the_first_episode_that_ends_past_it(small_config, quiet):
+    run = quiet()
+    config = small_config(warmup_steps=100)  # episodes of 50: the one that ends at 100 is not past
+    td7.train("Toy/Point-v0", total_steps=400, config=config, run=run)
+    rounds = rows_of(run.out, "round", 0)
+    assert [(r["env_steps"], r["updates"]) for r in rounds[:2]] == [(200, 50), (250, 100)]
+
+
+def test_an_assessment_cut_by_the_end_is_stored_and_its_debt_stays_untrained(small_config, quiet):
+    run = quiet()
+    td7.train("Toy/Point-v0", total_steps=230, config=small_config(), run=run)
+    state = final_state(run.out, "Toy/Point-v0", (0,), small_config(), 230)
+    assert state.replay.size() == 230
+    assert state.learner.updates == [50]
+    assert rows_of(run.out, "evaluation", 0)[-1]["env_steps"] == 230
+
+
+@pytest.mark.parametrize(
+    ("env_id", "message"),
+    [
+        (
+            "Toy/NanObs-v0",
+            r"seed 0: the environment's observation after step 332 .* must be finite, got \[nan",
+        ),
+        ("Toy/InfReward-v0", r"seed 0: the environment's reward after step 332 .* got inf"),
+    ],
+)
+def test_a_value_that_is_not_finite_stops_the_run_with_its_state_saved(
+    env_id, message, small_config, quiet
+):
+    run = quiet()
+    with pytest.raises(DivergedError, match=message):
+        td7.train(env_id, total_steps=1000, config=small_config(), run=run)
+    state = final_state(run.out, env_id, (0,), small_config(), 1000)
+    assert state.collectors[0].env_steps == state.replay.size() == 332
+    assert state.learner.updates[0] > 0
+
+
+def test_a_signal_stops_the_run_and_resume_finishes_it(small_config, quiet, monkeypatch):
+    from td7.training import burst
+
+    run, calls = quiet(), []
+    train_once = burst._train_once
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 75:
+            signal.raise_signal(signal.SIGINT)
+        return train_once(*arguments)
+
+    monkeypatch.setattr(burst, "_train_once", interrupted)
+    result = td7.train("Toy/Point-v0", total_steps=400, config=small_config(), run=run)
+    assert not result.finished
+    state = final_state(run.out, "Toy/Point-v0", (0,), small_config(), 400)
+    assert (state.learner.updates, state.debts) == ([75], [25])
+
+    result = td7.resume(run.out, run=run)
+    assert result.finished
+    evaluations = rows_of(run.out, "evaluation", 0)
+    assert [r["env_steps"] for r in evaluations] == [0, 200, 400]
+    whole = quiet("whole")
+    td7.train("Toy/Point-v0", total_steps=400, config=small_config(), run=whole)
+    for mine, theirs in zip(evaluations, rows_of(whole.out, "evaluation", 0), strict=True):
+        assert mine["returns"] == theirs["returns"]
+
+
+def test_resume_extends_a_finished_run_and_refuses_an_earlier_end(small_config, quiet):
+    run = quiet()
+    td7.train("Toy/Point-v0", total_steps=300, config=small_config(), run=run)
+    with pytest.raises(ValueError, match="total_steps must be at least the run's 300, got 200"):
+        td7.resume(run.out, total_steps=200)
+    td7.resume(run.out, total_steps=500, run=run)
+    assert [r["env_steps"] for r in rows_of(run.out, "evaluation", 0)] == [0, 200, 300, 400, 500]
+
+
+@pytest.mark.parametrize("name", ["learner.safetensors", "replay.bin", "counters.json"])
+def test_resume_refuses_an_altered_state_by_the_name_of_the_file(name, small_config, quiet):
+    run = quiet()
+    td7.train("Toy/Point-v0", total_steps=120, config=small_config(), run=run)
+    path = run.out / "state" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} is missing or not as it was saved"):
+        td7.resume(run.out, run=run)
+
+
+def test_metrics_carry_what_shows_a_run_going_wrong(small_config, quiet):
+    run = quiet()
+    td7.train("Toy/Point-v0", total_steps=400, config=small_config(), run=run)
+    wanted = (
+        "train/target_clipped train/min_target train/max_target train/q_mean train/q_max "
+        "train/encoder_loss train/critic_loss train/actor_loss train/zs_effective_rank "
+        "rollout/assessment_episodes rollout/assessment_steps rollout/ep_rew_mean "
+        "checkpoint/age_steps checkpoint/score"
+    ).split()
+    latest = rows_of(run.out, "round", 0)[-1]
+    assert set(wanted) <= latest.keys()
+    assert all(np.isfinite(latest[key]) for key in wanted)
+    config = json.loads((run.out / "config.json").read_text())
+    assert (config["env"], config["seeds"], config["total_steps"]) == ("Toy/Point-v0", [0], 400)
