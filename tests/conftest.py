@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-import toy_envs
 
+import toy_envs
 from td7.config import RunConfig, TD7Config
 
 toy_envs.register()

@@ -1,6 +1,6 @@
 """The online loop for one seed, step by step in the order of the author's code: slow and obvious.
 
-It shares the learner, the replay and the draws with td7 and nothing of its loop.
+It shares the learner, the replay, the draws and the acting policy with td7, nothing of its loop.
 """
 
 import gymnasium
@@ -9,6 +9,7 @@ import torch
 
 from td7 import LapReplay, draws
 from td7.agent.learner import Batch, Learner
+from td7.deploy.policy import policy_module
 
 INF = float("inf")
 
@@ -18,7 +19,7 @@ class Twin:
         self.cfg, self.seed = config, seed
         self.env, self.eval_env = gymnasium.make(env_id), gymnasium.make(env_id)
         space = self.env.action_space
-        self.low, self.high = space.low, space.high
+        self.bounds = {"low": torch.tensor(space.low), "high": torch.tensor(space.high)}
         sizes = self.env.observation_space.shape[0], space.shape[0]
         self.action_size = sizes[1]
         self.learner = Learner(*sizes, [seed], config)
@@ -26,16 +27,10 @@ class Twin:
         self.best_min_return, self.min_return = -INF, INF
         self.episodes, self.steps = 0, 0
         self.max_episodes = config.assessment_episodes
-        self.evaluations, self.trained_at = [], []
+        self.evaluations = []
 
-    def action(self, obs, encoder, actor):
-        obs = torch.as_tensor(obs, dtype=torch.float32)[None, None]
-        with torch.no_grad():
-            return actor(obs, encoder.zs(obs))[0, 0].numpy()
-
-    def to_env(self, action):
-        centre, half = (self.high + self.low) / 2, (self.high - self.low) / 2
-        return np.clip(centre + half * action, self.low, self.high)
+    def policy(self, which):
+        return policy_module(self.learner.policy_weights(0, which) | self.bounds)
 
     def train_one(self):
         batch = self.replay.sample(self.cfg.batch_size)
@@ -73,17 +68,15 @@ class Twin:
             self.train_and_reset()
 
     def evaluate(self, env_steps):
-        learner, returns = self.learner, []
-        encoder, actor = learner.checkpoint_encoder, learner.checkpoint_actor
-        if not self.cfg.use_checkpoints:
-            encoder, actor = learner.fixed_encoder, learner.actor
+        policy = self.policy("checkpoint" if self.cfg.use_checkpoints else "current")
+        returns = []
         for episode in range(self.cfg.eval_episodes):
             first = not self.evaluations and episode == 0
             obs, _ = self.eval_env.reset(seed=self.seed + 100 if first else None)
             total, over = 0.0, False
             while not over:
-                action = self.to_env(self.action(obs, encoder, actor))
-                obs, reward, terminated, truncated, _ = self.eval_env.step(action)
+                action = policy(torch.as_tensor(obs, dtype=torch.float32)[None])[0]
+                obs, reward, terminated, truncated, _ = self.eval_env.step(action.numpy())
                 total, over = total + reward, terminated or truncated
             returns.append(total)
         self.evaluations.append((env_steps, returns))
@@ -94,14 +87,16 @@ class Twin:
         episode_return, length = 0.0, 0
         self.evaluate(0)
         for t in range(total_steps):
+            policy = self.policy("current")
             if learning:
-                action = self.action(obs, self.learner.fixed_encoder, self.learner.actor)
+                action = policy.normalised(torch.as_tensor(obs, dtype=torch.float32)[None])[0]
                 noise = draws.normal([self.seed], "exploration", [t], self.action_size)[0]
-                action = np.clip(action + np.float32(cfg.exploration_noise) * noise, -1, 1)
+                action = np.clip(action.numpy() + np.float32(cfg.exploration_noise) * noise, -1, 1)
             else:
                 uniform = draws.uniform([self.seed], "warmup", [t], self.action_size)[0]
                 action = (2 * uniform - 1).astype(np.float32)
-            next_obs, reward, terminated, truncated, _ = self.env.step(self.to_env(action))
+            env_action = policy.to_env(torch.from_numpy(action)).numpy()
+            next_obs, reward, terminated, truncated, _ = self.env.step(env_action)
             rows = np.float32(obs), action, reward, np.float32(next_obs)
             self.replay.add(*rows, terminated, truncated)
             episode_return, length, obs = episode_return + reward, length + 1, next_obs
@@ -112,7 +107,6 @@ class Twin:
                     self.maybe_train_and_checkpoint(episode_return, length)
                 if t + 1 > cfg.warmup_steps:
                     learning = True
-                self.trained_at.append((t + 1, self.learner.updates[0]))
                 obs, _ = self.env.reset()
                 episode_return, length = 0.0, 0
             if (t + 1) % cfg.eval_every == 0 or t + 1 == total_steps:

@@ -84,9 +84,7 @@ def test_a_folder_with_something_else_in_it_is_refused(small_config, quiet, tmp_
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("precious")
     with pytest.raises(FileExistsError, match="exists and holds no run"):
-        td7.train(
-            "Toy/Point-v0", total_steps=10, config=small_config(), run=quiet(overwrite=True)
-        )
+        td7.train("Toy/Point-v0", total_steps=10, config=small_config(), run=quiet(overwrite=True))
     assert (tmp_path / "run" / "thesis.tex").read_text() == "precious"
 
 

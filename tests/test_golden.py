@@ -35,9 +35,7 @@ def make_learner(trace, members):
         policy_period=int(policy_period),
     )
     seeds = range(members)
-    return Learner(
-        int(s), int(a), seeds, config, offline=bool(offline), dtype=torch.float64
-    )
+    return Learner(int(s), int(a), seeds, config, offline=bool(offline), dtype=torch.float64)
 
 
 def load_golden_member(learner, trace, member):

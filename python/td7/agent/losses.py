@@ -32,9 +32,7 @@ def td_target(
 
     reward and not_terminated [P, B], next_q [P, 2, B], range [P] -> target [P, B].
     """
-    clipped = torch.minimum(
-        torch.maximum(next_q.amin(1), min_target[:, None]), max_target[:, None]
-    )
+    clipped = torch.minimum(torch.maximum(next_q.amin(1), min_target[:, None]), max_target[:, None])
     return reward + discount * not_terminated * clipped
 
 

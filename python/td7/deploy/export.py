@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -55,8 +56,8 @@ def graphs(policy: PolicyModule) -> dict[str, tuple[nn.Module, tuple[str, ...], 
     """Return every graph of a bundle: name -> (module, names of its inputs, name of its output)."""
     return {
         "policy": (policy, ("obs",), "actions"),
-        "encoder_zs": (StateEncoder(policy), ("obs",), "zs"),
-        "encoder_zsa": (StateActionEncoder(policy), ("obs", "actions"), "zsa"),
+        "encoder_zs": (StateEncoder(policy).eval(), ("obs",), "zs"),
+        "encoder_zsa": (StateActionEncoder(policy).eval(), ("obs", "actions"), "zsa"),
     }
 
 
@@ -76,8 +77,10 @@ def export(
     from td7.deploy.verify import verify
 
     run, out = Path(run), Path(out)
-    if unknown := set(formats) - set(get_args(Format)) or not formats:
-        raise ValueError(f"format must be of {', '.join(get_args(Format))}, got {unknown}")
+    unknown = [item for item in formats if item not in get_args(Format)]
+    if unknown or not formats:
+        given = ", ".join(unknown) or "nothing"
+        raise ValueError(f"format must be of {', '.join(get_args(Format))}, got {given}")
     if out.exists():
         raise FileExistsError(f"{out} exists: choose another folder for the bundle")
     policy = load_policy(policy_folder(run, _chosen_seed(run, seed)))
@@ -108,7 +111,7 @@ def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> Non
         if "torchscript" in formats:
             _write_torchscript(graph, arguments, folder / f"{name}.pt")
     save_file(dict(module.state_dict()), folder / "policy.safetensors")
-    save_file({key: value.contiguous() for key, value in vectors.items()}, folder / "vectors.safetensors")
+    save_file(vectors, folder / "vectors.safetensors")
     manifest = json.dumps(_manifest(policy, folder), indent=2) + "\n"
     (folder / "manifest.json").write_text(manifest, encoding="utf-8")
 
@@ -150,6 +153,8 @@ def _write_onnx(
     graph: nn.Module, arguments: tuple[Tensor, ...], inputs: Sequence[str], output: str, path: Path
 ) -> None:
     batch = torch.export.Dim("batch")
+    # the exporter reports every operator library that is not installed
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(

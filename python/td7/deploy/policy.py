@@ -37,6 +37,7 @@ class PolicyModule(nn.Module):
         actor_hidden: int = 256,
     ) -> None:
         super().__init__()
+        self.obs_size, self.action_size = obs_size, action_size
         sizes = obs_size, action_size, embedding_size
         self.encoder = Encoder(*sizes, encoder_hidden, _empty_linear)
         self.actor = Actor(*sizes, actor_hidden, _empty_linear)
@@ -77,12 +78,12 @@ class Policy:
     @property
     def obs_size(self) -> int:
         """Observation size S."""
-        return self.module.encoder.zs1.in_features
+        return self.module.obs_size
 
     @property
     def action_size(self) -> int:
         """Action size A."""
-        return self.module.low.shape[0]
+        return self.module.action_size
 
     def __call__(self, obs: ArrayLike) -> NDArray[np.float32]:
         """Map obs [S] or [B, S] to actions [A] or [B, A] in the environment's units."""

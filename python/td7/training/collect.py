@@ -78,7 +78,7 @@ class Collector:
         self, policy: PolicyModule, obs: NDArray[np.float32], random_action: bool
     ) -> NDArray[np.float32]:
         """Return an action [A] in [-1, 1]: uniform, or the policy's with exploration noise."""
-        size = policy.low.shape[0]
+        size = policy.action_size
         if random_action:
             draw = draws.uniform([self.seed], "warmup", [self.env_steps], size)[0]
             return (2 * draw - 1).astype(np.float32)

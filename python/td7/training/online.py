@@ -178,9 +178,7 @@ def _loop(
             evaluate_through(member, run.collectors[member].env_steps)
 
 
-def _collect(
-    run: RunState, member: int, progress: Progress, stopped: Callable[[], bool]
-) -> bool:
+def _collect(run: RunState, member: int, progress: Progress, stopped: Callable[[], bool]) -> bool:
     """Collect one assessment (or a warm-up episode, or one step without checkpoints).
 
     Sets the member's debt, and returns whether its policy becomes the checkpoint.
@@ -211,21 +209,19 @@ def _collect(
 
 def _next_evaluation(run: RunState, member: int) -> int | None:
     """Return the step of the next evaluation: 0, eval_every, ..., and total_steps."""
-    total, count = run.settings.total_steps, run.evaluations[member]
-    due = count * run.settings.config.eval_every
-    if due < total:
-        return due
-    return total if due - total < run.settings.config.eval_every else None
+    total, every = run.settings.total_steps, run.settings.config.eval_every
+    last = run.evaluated[member]
+    return min(total, (last // every + 1) * every) if last < total else None
 
 
 def _evaluate(run: RunState, member: int, env_steps: int) -> Row:
     """Evaluate the policy that would be exported, without noise."""
     # the evaluation environment is seeded once; its stream continues
-    seed = run.settings.seeds[member] + EVAL_SEED_OFFSET if run.evaluations[member] == 0 else None
+    seed = run.settings.seeds[member] + EVAL_SEED_OFFSET if run.evaluated[member] < 0 else None
     policy = run.policy_module(member, run.evaluated_policy)
     episodes = run.settings.config.eval_episodes
     returns, lengths = evaluate(run.eval_envs[member], policy, episodes, seed)
-    run.evaluations[member] += 1
+    run.evaluated[member] = env_steps
     return {
         "event": "evaluation",
         "seed": run.settings.seeds[member],

@@ -70,7 +70,7 @@ class RunState:
         ]
         self.learning = [False for _ in members]
         self.debts = [0 for _ in members]
-        self.evaluations = [0 for _ in members]
+        self.evaluated = [-1 for _ in members]  # env steps of the last evaluation
         self.checkpoint_steps = [0 for _ in members]
         self.recent_episodes: list[list[Episode]] = [[] for _ in members]
         self.update_metrics = UpdateMetrics(len(members))
@@ -166,7 +166,7 @@ def _counters(run: RunState) -> dict[str, Any]:
             "rule": {key: _encode(value) for key, value in dataclasses.asdict(rule).items()},
             "learning": run.learning[member],
             "debt": run.debts[member],
-            "evaluations": run.evaluations[member],
+            "evaluated": run.evaluated[member],
             "checkpoint_steps": run.checkpoint_steps[member],
             "env_generator": run.envs[member].unwrapped.np_random.bit_generator.state,
             "eval_generator": run.eval_envs[member].unwrapped.np_random.bit_generator.state,
@@ -184,7 +184,7 @@ def _restore_member(run: RunState, member: int, saved: dict[str, Any]) -> None:
     run.rules[member] = CheckpointRule(**{k: _decode(v) for k, v in saved["rule"].items()})
     run.learning[member] = saved["learning"]
     run.debts[member] = saved["debt"]
-    run.evaluations[member] = saved["evaluations"]
+    run.evaluated[member] = saved["evaluated"]
     run.checkpoint_steps[member] = saved["checkpoint_steps"]
     run.replay.end_episode(member=member)
     for env, name in (

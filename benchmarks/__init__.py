@@ -1,0 +1,1 @@
+"""Measurements behind the figures of the README; each module is a command of its own."""
