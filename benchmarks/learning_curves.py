@@ -17,9 +17,9 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
+from td7.run_folder import read_settings
 from td7.study.plot import evaluation_curves, plot_runs
 from td7.training.metrics import read_metrics
-from td7.training.run_folder import read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "curves"

@@ -14,7 +14,7 @@ import td7
 from td7.deploy.export import export
 from td7.deploy.policy import policy_module
 from td7.deploy.verify import verify
-from td7.training.run_folder import policy_folder
+from td7.run_folder import policy_folder
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_verify_refuses_a_missing_or_an_extra_file_and_another_schema(bundle):
 
 def test_verify_finds_a_graph_that_computes_something_else(bundle, run):
     # checksums renewed: only the comparison with eager torch can notice
-    from td7.deploy.export import sha256_of
+    from td7.files import sha256_of
 
     other = bundle.parent / "other"
     export(run, other, seed=0)

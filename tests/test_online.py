@@ -9,9 +9,9 @@ import torch
 
 import td7
 from online_twin import Twin
+from td7.run_folder import RunSettings
 from td7.training.collect import DivergedError
 from td7.training.metrics import read_metrics
-from td7.training.run_folder import RunSettings
 from td7.training.run_state import RunState, load_state
 
 TOTAL = 500

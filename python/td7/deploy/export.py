@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import shutil
 import warnings
@@ -17,48 +15,15 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from td7.deploy.policy import Policy, PolicyModule, load_policy
+from td7.deploy.bundle import SCHEMA, graphs
+from td7.deploy.policy import Policy, load_policy
+from td7.deploy.verify import verify
 from td7.envs import make_env
-from td7.training.run_folder import policy_folder, read_settings
+from td7.files import sha256_of, write_json
+from td7.run_folder import policy_folder, read_settings
 
-SCHEMA = "td7.bundle/1"
 Format = Literal["onnx", "torchscript"]
 NUM_VECTORS = 64
-
-
-class StateEncoder(nn.Module):
-    """obs [B, S] -> zs [B, Z]."""
-
-    def __init__(self, policy: PolicyModule) -> None:
-        super().__init__()
-        self.policy = policy
-
-    def forward(self, obs: Tensor) -> Tensor:
-        """Embed observations."""
-        return self.policy.encoder.zs(obs)
-
-
-class StateActionEncoder(nn.Module):
-    """obs [B, S] and actions [B, A] in the environment's units -> zsa [B, Z]."""
-
-    def __init__(self, policy: PolicyModule) -> None:
-        super().__init__()
-        self.policy = policy
-
-    def forward(self, obs: Tensor, actions: Tensor) -> Tensor:
-        """Embed observations with actions, which are mapped to [-1, 1] here."""
-        low, high = self.policy.low, self.policy.high
-        normalised = 2 * (actions - low) / (high - low) - 1
-        return self.policy.encoder.zsa(self.policy.encoder.zs(obs), normalised)
-
-
-def graphs(policy: PolicyModule) -> dict[str, tuple[nn.Module, tuple[str, ...], str]]:
-    """Return every graph of a bundle: name -> (module, names of its inputs, name of its output)."""
-    return {
-        "policy": (policy, ("obs",), "actions"),
-        "encoder_zs": (StateEncoder(policy).eval(), ("obs",), "zs"),
-        "encoder_zsa": (StateActionEncoder(policy).eval(), ("obs", "actions"), "zsa"),
-    }
 
 
 def export(
@@ -74,8 +39,6 @@ def export(
     for a folder that holds no run, a seed that the run has not, an unknown format or a bundle that
     fails its own check, FileExistsError when `out` exists.
     """
-    from td7.deploy.verify import verify
-
     run, out = Path(run), Path(out)
     unknown = [item for item in formats if item not in get_args(Format)]
     if unknown or not formats:
@@ -112,8 +75,7 @@ def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> Non
             _write_torchscript(graph, arguments, folder / f"{name}.pt")
     save_file(dict(module.state_dict()), folder / "policy.safetensors")
     save_file(vectors, folder / "vectors.safetensors")
-    manifest = json.dumps(_manifest(policy, folder), indent=2) + "\n"
-    (folder / "manifest.json").write_text(manifest, encoding="utf-8")
+    write_json(folder / "manifest.json", _manifest(policy, folder))
 
 
 def rollout_observations(policy: Policy, count: int) -> Tensor:
@@ -132,12 +94,6 @@ def rollout_observations(policy: Policy, count: int) -> Tensor:
         env.close()
     chosen = np.asarray(observations[:: len(observations) // count][:count], np.float32)
     return torch.from_numpy(chosen)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _chosen_seed(run: Path, seed: int | None) -> int:

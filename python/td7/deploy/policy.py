@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from td7.agent.networks import Actor, Encoder
+from td7.files import sync, write_json
 
 SCHEMA = "td7.policy/1"
 
@@ -102,10 +103,9 @@ class Policy:
         weights = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
         partial = folder / "policy.safetensors.partial"
         save_file(weights, partial)
+        sync(partial)
         partial.replace(folder / "policy.safetensors")
-        partial = folder / "policy.json.partial"
-        partial.write_text(json.dumps({"schema": SCHEMA, **self.metadata}, indent=2) + "\n")
-        partial.replace(folder / "policy.json")
+        write_json(folder / "policy.json", {"schema": SCHEMA, **self.metadata})
 
 
 def load_policy(folder: str | Path) -> Policy:

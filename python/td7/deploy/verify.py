@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from td7.deploy.export import SCHEMA, graphs, sha256_of
+from td7.deploy.bundle import graphs, read_manifest
 from td7.deploy.policy import policy_module
 
 TOLERANCE = 1e-5
@@ -40,7 +38,7 @@ def verify(bundle: str | Path) -> list[Verified]:
     whose outputs differ from eager torch by more than 1e-5.
     """
     bundle = Path(bundle)
-    _read_manifest(bundle)
+    read_manifest(bundle)
     try:
         vectors = load_file(bundle / "vectors.safetensors")
         weights = load_file(bundle / "policy.safetensors")
@@ -66,26 +64,6 @@ def verify(bundle: str | Path) -> list[Verified]:
                     )
                 results.append(Verified(file, len(wanted), difference))
     return results
-
-
-def _read_manifest(bundle: Path) -> dict[str, Any]:
-    path = bundle / "manifest.json"
-    if not path.is_file():
-        raise ValueError(f"{bundle} is not a bundle (no manifest.json)")
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        schema, sums = manifest["schema"], dict(manifest["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} does not parse: {error}") from error
-    if schema != SCHEMA:
-        raise ValueError(f"{path}: schema must be {SCHEMA}, got {schema}")
-    present = {item.name for item in bundle.iterdir()} - {"manifest.json"}
-    if odd := sorted(present ^ sums.keys()):
-        raise ValueError(f"{bundle / odd[0]}: the bundle and its manifest differ in this file")
-    for name, wanted in sums.items():
-        if sha256_of(bundle / name) != wanted:
-            raise ValueError(f"{bundle / name} is not as it was exported (SHA-256 differs)")
-    return manifest
 
 
 def _onnx_backend(path: Path) -> Backend | None:

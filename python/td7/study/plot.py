@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from td7.run_folder import read_settings
 from td7.training.metrics import read_metrics
-from td7.training.run_folder import read_settings
 
 
 def evaluation_curves(run: Path) -> tuple[NDArray[np.float64], dict[int, NDArray[np.float64]]]:

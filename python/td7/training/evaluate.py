@@ -12,7 +12,7 @@ import torch
 
 from td7.deploy.policy import PolicyModule, load_policy
 from td7.envs import make_env
-from td7.training.run_folder import policy_folder, read_settings
+from td7.run_folder import policy_folder, read_settings
 
 
 def evaluate(

@@ -14,11 +14,7 @@ import torch
 from td7.agent.checkpoint import Decision
 from td7.config import RunConfig, TD7Config
 from td7.deploy.policy import Policy
-from td7.training.burst import train_burst
-from td7.training.evaluate import evaluate
-from td7.training.metrics import MetricsWriter, Row
-from td7.training.progress import Progress
-from td7.training.run_folder import (
+from td7.run_folder import (
     RunSettings,
     default_folder,
     make_run_folder,
@@ -26,6 +22,10 @@ from td7.training.run_folder import (
     read_settings,
     write_settings,
 )
+from td7.training.burst import train_burst
+from td7.training.evaluate import evaluate
+from td7.training.metrics import MetricsWriter, Row
+from td7.training.progress import Progress
 from td7.training.run_state import RunState, load_state, save_state
 from td7.training.stop import StopSignal
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,10 +18,11 @@ from td7.agent.checkpoint import CheckpointRule
 from td7.agent.learner import Learner
 from td7.deploy.policy import Policy, PolicyModule, policy_module
 from td7.envs import make_env
+from td7.files import sha256_of, sync, write_json
 from td7.replay import LapReplay
+from td7.run_folder import RunSettings
 from td7.training.burst import UpdateMetrics
 from td7.training.collect import Collector, Episode
-from td7.training.run_folder import RunSettings
 
 SCHEMA = "td7.state/1"
 FILES = ("learner.safetensors", "replay.bin", "counters.json")
@@ -115,18 +114,16 @@ def save_state(run: RunState, folder: Path) -> None:
     partial.mkdir(parents=True)
     save_file(run.learner.tensors(), partial / "learner.safetensors")
     run.replay.save(partial / "replay.bin")
-    counters = json.dumps(_counters(run), indent=2) + "\n"
-    (partial / "counters.json").write_text(counters, encoding="utf-8")
-    sums = {name: _sha256(partial / name) for name in FILES}
-    manifest = {"schema": SCHEMA, "sha256": sums}
-    (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    write_json(partial / "counters.json", _counters(run))
+    sums = {name: sha256_of(partial / name) for name in FILES}
+    write_json(partial / "manifest.json", {"schema": SCHEMA, "sha256": sums})
     for path in (*partial.iterdir(), partial):
-        _fsync(path)
+        sync(path)
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():
         final.rename(old)
     partial.rename(final)
-    _fsync(folder)
+    sync(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -146,7 +143,7 @@ def load_state(run: RunState, folder: Path) -> None:
         raise ValueError(f"{final / 'manifest.json'} is not of schema {SCHEMA}")
     for name in FILES:
         path = final / name
-        if not path.is_file() or _sha256(path) != manifest["sha256"].get(name):
+        if not path.is_file() or sha256_of(path) != manifest["sha256"].get(name):
             raise ValueError(f"{path} is missing or not as it was saved")
     counters = json.loads((final / "counters.json").read_text(encoding="utf-8"))
     try:
@@ -203,16 +200,3 @@ def _encode(value: Any) -> Any:
 
 def _decode(value: Any) -> Any:
     return float(value) if isinstance(value, str) else value
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

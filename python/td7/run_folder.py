@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from td7.config import TD7Config
+from td7.files import write_json
 
 SCHEMA = "td7.run/1"
 
@@ -66,9 +67,7 @@ def make_run_folder(folder: Path, settings: RunSettings, overwrite: bool) -> Non
 
 def write_settings(folder: Path, settings: RunSettings) -> None:
     """Write config.json atomically."""
-    partial = folder / "config.json.partial"
-    partial.write_text(json.dumps(settings.to_json(), indent=2) + "\n", encoding="utf-8")
-    partial.replace(folder / "config.json")
+    write_json(folder / "config.json", settings.to_json())
 
 
 def read_settings(folder: Path) -> RunSettings:
