@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from td7.agent.learner import Batch, Learner, effective_rank
+from td7.agent.learner import Batch, Learner, NonFiniteLossError, effective_rank
 from td7.agent.networks import MemberLinear, avg_l1_norm
 from td7.config import TD7Config
 
@@ -113,6 +113,27 @@ def test_members_with_different_update_counts_keep_their_own_adam_step():
     alone.update(batch, noise)
     for name, value in alone.tensors().items():
         torch.testing.assert_close(together.tensors()[name][1], value[0])
+
+
+@pytest.mark.parametrize("name", ["encoder", "critic", "actor"])
+def test_a_loss_that_is_not_finite_is_named_and_leaves_the_weights(name):
+    learner = Learner(5, 3, [7, 8], CONFIG)
+    learner.update(*random_batch(2))
+    batch, noise = random_batch(2, seed=1)
+    if name == "encoder":
+        batch.next_obs[1, 0] = torch.nan
+    elif name == "critic":
+        batch.reward[1, 0] = torch.nan
+    else:
+        with torch.no_grad():
+            learner.actor.l3.bias[1, 0] = torch.nan
+    with pytest.raises(
+        NonFiniteLossError, match=f"seed 8: the {name} loss of update 2 must be finite, got nan"
+    ):
+        learner.update(batch, noise)
+    assert learner.updates == [1, 1]
+    for module in (learner.encoder, learner.critic):
+        assert all(torch.isfinite(value).all() for value in module.parameters())
 
 
 def test_load_refuses_a_state_of_other_names_or_shapes():

@@ -9,8 +9,8 @@ import torch
 
 import td7
 from online_twin import Twin
+from td7.envs import DivergedError
 from td7.run_folder import RunSettings
-from td7.training.collect import DivergedError
 from td7.training.metrics import read_metrics
 from td7.training.run_state import RunState, load_state
 
@@ -104,9 +104,13 @@ def test_an_assessment_cut_by_the_end_is_stored_and_its_debt_stays_untrained(sma
     [
         (
             "Toy/NanObs-v0",
-            r"seed 0: the environment's observation after step 332 .* must be finite, got \[nan",
+            r"seed 0, step 333 \(episode step 33\): the environment's observation must be finite, "
+            r"got \[nan",
         ),
-        ("Toy/InfReward-v0", r"seed 0: the environment's reward after step 332 .* got inf"),
+        (
+            "Toy/InfReward-v0",
+            r"seed 0, step 333 .*: the environment's reward must be finite, got inf",
+        ),
     ],
 )
 def test_a_value_that_is_not_finite_stops_the_run_with_its_state_saved(

@@ -20,6 +20,10 @@ from td7.agent.optimizer import MemberAdam
 from td7.config import TD7Config
 
 
+class NonFiniteLossError(RuntimeError):
+    """A loss became NaN or infinite; the weights are those before it."""
+
+
 @dataclass
 class Batch:
     """Transitions on the learner's device; `not_terminated` is 0 only at a true termination."""
@@ -81,9 +85,9 @@ class Learner:
         """Make one update of every member, which must be in one phase of the policy period.
 
         noise [P, B, A] is standard normal. Returns the larger |TD error| of the two critics
-        [P, B] and metrics [P].
+        [P, B] and metrics [P]. Raises NonFiniteLossError before a step that would spoil weights.
         """
-        self.updates = [count + 1 for count in self.updates]
+        updates = [count + 1 for count in self.updates]
         metrics = {"train/encoder_loss": self._update_encoder(batch)}
         with torch.no_grad():
             zs = self.fixed_encoder.zs(batch.obs)
@@ -93,17 +97,29 @@ class Learner:
 
         q = self.critic(batch.obs, batch.action, zsa, zs)
         critic_loss, td_error = losses.critic_loss(q, target, self.config.min_priority)
-        self.critic_optimizer.step(critic_loss)
+        self._descend("critic", critic_loss)
         metrics["train/critic_loss"] = critic_loss.detach()
         metrics["train/q_mean"], metrics["train/q_max"] = _mean_and_max(q.detach())
         metrics["train/td_error"] = td_error.mean(-1)
 
-        if self.updates[0] % self.config.policy_period == 0:
+        if updates[0] % self.config.policy_period == 0:
             metrics["train/actor_loss"] = self._update_actor(batch, zs)
         period = self.config.target_update_period
-        if due := [m for m, count in enumerate(self.updates) if count % period == 0]:
+        if due := [m for m, count in enumerate(updates) if count % period == 0]:
             self._update_targets(due)
+        self.updates = updates
         return td_error, metrics
+
+    def _descend(self, name: str, loss: Tensor) -> None:
+        """Step one network's optimiser, unless a member's loss [P] is not finite."""
+        if not torch.isfinite(loss).all():
+            worst = int((~torch.isfinite(loss)).nonzero()[0])
+            raise NonFiniteLossError(
+                f"seed {self.seeds[worst]}: the {name} loss of update {self.updates[worst] + 1} "
+                f"must be finite, got {loss[worst].item()}"
+            )
+        optimizer: MemberAdam = getattr(self, f"{name}_optimizer")
+        optimizer.step(loss)
 
     def _update_encoder(self, batch: Batch) -> Tensor:
         """Predict the next state's embedding from this state's and the action."""
@@ -111,7 +127,7 @@ class Learner:
             next_zs = self.encoder.zs(batch.next_obs)
         zsa = self.encoder.zsa(self.encoder.zs(batch.obs), batch.action)
         loss = losses.encoder_loss(zsa, next_zs)
-        self.encoder_optimizer.step(loss)
+        self._descend("encoder", loss)
         return loss.detach()
 
     def _target(self, batch: Batch, noise: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -149,7 +165,7 @@ class Learner:
         if self.offline:
             cloning = losses.behaviour_cloning_loss(q, action, batch.action)
             loss = loss + self.config.bc_weight * cloning
-        self.actor_optimizer.step(loss)
+        self._descend("actor", loss)
         self.critic.requires_grad_(True)
         return loss.detach()
 

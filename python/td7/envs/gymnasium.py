@@ -9,6 +9,16 @@ import numpy as np
 from gymnasium.spaces import Box
 
 
+class DivergedError(RuntimeError):
+    """The environment returned a value that is not finite."""
+
+
+def check_finite(value: Any, name: str, where: str) -> None:
+    """Raise DivergedError unless an observation or reward is finite."""
+    if not np.isfinite(value).all():
+        raise DivergedError(f"{where}: the environment's {name} must be finite, got {value}")
+
+
 def make_env(env_id: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
     """Make a Gymnasium environment that TD7 can learn, or say why it cannot.
 

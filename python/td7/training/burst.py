@@ -15,10 +15,6 @@ from td7.replay import LapReplay
 from td7.training.progress import Progress
 
 
-class NonFiniteLossError(RuntimeError):
-    """A loss became NaN or infinite."""
-
-
 class UpdateMetrics:
     """Means of the update metrics of each member since the last `pop`."""
 
@@ -60,21 +56,23 @@ def train_burst(
 ) -> None:
     """Pay the debts [P], in place; a stop between two updates leaves the rest owed.
 
-    Raises NonFiniteLossError at the end of the burst in which a loss stopped being finite.
+    Raises NonFiniteLossError when a loss stops being finite, with the members put back.
     """
     schedule = burst_schedule(learner.updates, debts, learner.config.policy_period)
     for members, count in schedule:
         everyone = len(members) == learner.members
         part = learner if everyone else learner.take(members)
-        for _ in range(count):
-            if stopped():
-                break
-            metrics.add(members, _train_once(part, replay, members))
-            for member in members:
-                debts[member] -= 1
-                progress.updates[member] += 1
-        if not everyone:
-            learner.put(members, part)
+        try:
+            for _ in range(count):
+                if stopped():
+                    break
+                metrics.add(members, _train_once(part, replay, members))
+                for member in members:
+                    debts[member] -= 1
+                    progress.updates[member] += 1
+        finally:
+            if not everyone:
+                learner.put(members, part)
         if stopped():
             break
 
@@ -98,12 +96,6 @@ def _train_once(learner: Learner, replay: LapReplay, members: Sequence[int]) -> 
     size = batch.action[0].numel()
     noise = draws.normal(learner.seeds, "target_noise", learner.updates, size)
     td_error, values = learner.update(batch, tensor(noise).view_as(batch.action))
-    if not torch.isfinite(td_error).all():
-        worst = int((~torch.isfinite(td_error)).any(-1).nonzero()[0])
-        raise NonFiniteLossError(
-            f"seed {learner.seeds[worst]}: the critic loss of update {learner.updates[worst]} "
-            "must be finite, got NaN or infinity"
-        )
     replay.update_priorities(rows.index, td_error.float().cpu().numpy(), members=chosen)
     period = config.target_update_period
     due = chosen[np.array(learner.updates) % period == 0]

@@ -12,11 +12,8 @@ from numpy.typing import NDArray
 
 from td7 import draws
 from td7.deploy.policy import PolicyModule
+from td7.envs import check_finite
 from td7.replay import LapReplay
-
-
-class DivergedError(RuntimeError):
-    """The environment returned a value that is not finite."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +50,16 @@ class Collector:
         if self.obs is None:
             # the environment's generator is seeded once; later resets go on with its stream
             seed = self.seed if self.episodes == 0 else None
-            self.obs = self._checked(self.env.reset(seed=seed)[0], "observation")
+            obs, _ = self.env.reset(seed=seed)
             self.episode_return, self.episode_length = 0.0, 0
+            self._check_finite(obs, "first observation")
+            self.obs = np.asarray(obs, np.float32)
         action = self._action(policy, self.obs, random_action)
         env_action = policy.to_env(torch.from_numpy(action)).numpy()
         next_obs, reward, terminated, truncated, _ = self.env.step(env_action)
-        next_obs = self._checked(next_obs, "observation")
-        reward = float(reward)
-        self._checked(reward, "reward")
+        self._check_finite(next_obs, "observation")
+        self._check_finite(reward, "reward")
+        next_obs, reward = np.asarray(next_obs, np.float32), float(reward)
         self.replay.add(
             self.obs, action, reward, next_obs, terminated, truncated, member=self.member
         )
@@ -87,11 +86,8 @@ class Collector:
         noise = draws.normal([self.seed], "exploration", [self.env_steps], size)[0]
         return np.clip(action + np.float32(self.exploration_noise) * noise, -1, 1)
 
-    def _checked(self, value: Any, name: str) -> NDArray[np.float32]:
-        array = np.asarray(value, dtype=np.float32)
-        if not np.isfinite(array).all():
-            raise DivergedError(
-                f"seed {self.seed}: the environment's {name} after step {self.env_steps} "
-                f"(episode step {self.episode_length}) must be finite, got {value}"
-            )
-        return array
+    def _check_finite(self, value: Any, name: str) -> None:
+        where = (
+            f"seed {self.seed}, step {self.env_steps + 1} (episode step {self.episode_length + 1})"
+        )
+        check_finite(value, name, where)

@@ -11,7 +11,7 @@ import gymnasium
 import torch
 
 from td7.deploy.policy import PolicyModule, load_policy
-from td7.envs import make_env
+from td7.envs import check_finite, make_env
 from td7.run_folder import policy_folder, read_settings
 
 
@@ -20,7 +20,8 @@ def evaluate(
 ) -> tuple[list[float], list[int]]:
     """Return the undiscounted returns and lengths of `episodes` whole episodes.
 
-    With a seed the environment's generator starts anew; without, its stream continues.
+    With a seed the environment's generator starts anew; without, its stream continues. Raises
+    DivergedError when the environment returns a value that is not finite.
     """
     returns, lengths = [], []
     with torch.inference_mode():
@@ -31,6 +32,9 @@ def evaluate(
             while not over:
                 action = policy(torch.as_tensor(obs, dtype=torch.float32)[None])[0]
                 obs, reward, terminated, truncated, _ = env.step(action.numpy())
+                where = f"evaluation episode {len(returns) + 1}, step {length + 1}"
+                check_finite(obs, "observation", where)
+                check_finite(reward, "reward", where)
                 total, length, over = total + float(reward), length + 1, terminated or truncated
             returns.append(total)
             lengths.append(length)
