@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium
+import mujoco
 import numpy as np
 from gymnasium.spaces import Box
 
@@ -26,7 +30,8 @@ def make_env(env_id: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
     not a 1-D Box, or an action space that is not a 1-D Box with finite bounds.
     """
     try:
-        env = gymnasium.make(env_id, **kwargs)
+        with _mujoco_warns_through_python():
+            env = gymnasium.make(env_id, **kwargs)
     except (gymnasium.error.Error, ModuleNotFoundError) as error:
         raise ValueError(f"env must be a known Gymnasium id, got {env_id!r}: {error}") from error
     try:
@@ -35,6 +40,17 @@ def make_env(env_id: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
         env.close()
         raise
     return env
+
+
+@contextmanager
+def _mujoco_warns_through_python() -> Iterator[None]:
+    """Show what MuJoCo says of a model once, and leave no MUJOCO_LOG.TXT in the working folder."""
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda text: warnings.warn(text.strip(), stacklevel=2))
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(before)
 
 
 def _check_spaces(env_id: str, env: gymnasium.Env[Any, Any]) -> None:
