@@ -82,6 +82,18 @@ def test_the_same_seed_gives_the_same_bits(small_config, quiet):
         assert torch.equal(value, tensors[1][name]), name
 
 
+def test_an_environment_that_reuses_its_arrays_is_stored_as_any_other(small_config, quiet):
+    samples = []
+    for env_id in ("Toy/Point-v0", "Toy/ReusedArrays-v0"):
+        run = quiet(env_id[4:-3])
+        td7.train(env_id, total_steps=120, config=small_config(warmup_steps=200), run=run)
+        state = final_state(run.out, env_id, (0,), small_config(warmup_steps=200), 120)
+        samples.append(state.replay.sample(64))
+    np.testing.assert_array_equal(samples[0].obs, samples[1].obs)
+    np.testing.assert_array_equal(samples[0].next_obs, samples[1].next_obs)
+    assert (samples[0].obs != samples[0].next_obs).any(-1).all()
+
+
 def test_warm_up_lasts_until_the_first_episode_that_ends_past_it(small_config, quiet):
     run = quiet()
     config = small_config(warmup_steps=100)  # episodes of 50: the one that ends at 100 is not past

@@ -35,6 +35,18 @@ class Point(gymnasium.Env):
         return np.array([*self.position, self.steps / 50])
 
 
+class ReusedArrays(Point):
+    """Returns one float32 buffer that the next step overwrites."""
+
+    observation_space = Box(-np.inf, np.inf, (3,), np.float32)
+
+    def _obs(self):
+        if not hasattr(self, "buffer"):
+            self.buffer = np.zeros(3, np.float32)
+        self.buffer[:] = super()._obs()
+        return self.buffer
+
+
 class DictObs(Point):
     observation_space = Dict({"position": Box(-1.0, 1.0, (2,))})
 
@@ -54,6 +66,7 @@ class UnboundedAction(Point):
 def register():
     for name, env in {
         "Point": Point,
+        "ReusedArrays": ReusedArrays,
         "DictObs": DictObs,
         "ImageObs": ImageObs,
         "DiscreteAction": DiscreteAction,

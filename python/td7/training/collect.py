@@ -52,14 +52,13 @@ class Collector:
             seed = self.seed if self.episodes == 0 else None
             obs, _ = self.env.reset(seed=seed)
             self.episode_return, self.episode_length = 0.0, 0
-            self._check_finite(obs, "first observation")
-            self.obs = np.asarray(obs, np.float32)
+            self.obs = self._finite(obs, "first observation")
         action = self._action(policy, self.obs, random_action)
         env_action = policy.to_env(torch.from_numpy(action)).numpy()
         next_obs, reward, terminated, truncated, _ = self.env.step(env_action)
-        self._check_finite(next_obs, "observation")
-        self._check_finite(reward, "reward")
-        next_obs, reward = np.asarray(next_obs, np.float32), float(reward)
+        next_obs = self._finite(next_obs, "observation")
+        self._finite(reward, "reward")
+        reward = float(reward)
         self.replay.add(
             self.obs, action, reward, next_obs, terminated, truncated, member=self.member
         )
@@ -86,8 +85,9 @@ class Collector:
         noise = draws.normal([self.seed], "exploration", [self.env_steps], size)[0]
         return np.clip(action + np.float32(self.exploration_noise) * noise, -1, 1)
 
-    def _check_finite(self, value: Any, name: str) -> None:
-        where = (
-            f"seed {self.seed}, step {self.env_steps + 1} (episode step {self.episode_length + 1})"
-        )
-        check_finite(value, name, where)
+    def _finite(self, value: Any, name: str) -> NDArray[np.float32]:
+        """Copy a value as float32 (an environment may reuse its arrays), checked to be finite."""
+        array = np.array(value, np.float32, order="C")
+        step, episode_step = self.env_steps + 1, self.episode_length + 1
+        check_finite(array, name, f"seed {self.seed}, step {step} (episode step {episode_step})")
+        return array

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Any, Literal
 
 from rich.console import Console
@@ -15,7 +13,7 @@ from rich.table import Table
 Mode = Literal["auto", "live", "plain", "none"]
 
 
-class Progress(AbstractContextManager["Progress"]):
+class Progress:
     """The loop assigns what it knows; the display reads it from its own thread."""
 
     def __init__(self, mode: Mode, seeds: Sequence[int], total_steps: int) -> None:
@@ -36,17 +34,12 @@ class Progress(AbstractContextManager["Progress"]):
             self._live = Live(
                 get_renderable=self._table, console=self.console, refresh_per_second=2
             )
-            self._live.__enter__()
+            self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._live is not None:
-            self._live.__exit__(kind, error, trace)
+            self._live.stop()
 
     def learning_started(self) -> None:
         """Start the clock of the rates here, so that random warm-up steps do not count."""
