@@ -1,20 +1,17 @@
 """Keep a run's learning curves under benchmarks/results/ and draw them into the README.
 
-    python -m benchmarks.learning_curves --keep runs/NAME --command "td7 train ..."
+    python -m benchmarks.learning_curves --keep runs/NAME
     python -m benchmarks.learning_curves
 
-The first keeps config.json, metrics.jsonl and machine.json (no weights) under results/NAME. Both
-redraw every kept curve and the README's table between its two markers.
+The first keeps config.json, metrics.jsonl and machine.json (no weights) under results/curves/NAME.
+Both redraw every kept curve and the README's tables between its two markers.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 
 from td7.run_folder import read_settings
@@ -26,21 +23,12 @@ RESULTS = ROOT / "benchmarks" / "results" / "curves"
 BEGIN, END = "<!-- curves: begin -->", "<!-- curves: end -->"
 
 
-def keep(run: Path, command: str) -> None:
-    """Copy what a curve needs, beside the machine and the versions that made it."""
+def keep(run: Path) -> None:
+    """Copy what a curve needs, with the machine, versions and command that made it."""
     folder = RESULTS / run.name
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("config.json", "metrics.jsonl"):
+    for name in ("config.json", "metrics.jsonl", "machine.json"):
         shutil.copyfile(run / name, folder / name)
-    machine = {
-        "machine": {"processor": _processor(), "cores": os.cpu_count()},
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("td7", "torch", "gymnasium", "mujoco", "numpy")},
-        },
-        "command": command,
-    }
-    (folder / "machine.json").write_text(json.dumps(machine, indent=2) + "\n")
 
 
 def table_of(folder: Path) -> str:
@@ -50,7 +38,9 @@ def table_of(folder: Path) -> str:
     steps, curves = evaluation_curves(folder)
     every = max(1, len(steps) // 8)
     columns = sorted({*range(0, len(steps), every), len(steps) - 1})
-    hours = max(row["time/wall_s"] for row in read_metrics(folder)) / 3600
+    rows = read_metrics(folder)
+    hours = max(row["time/wall_s"] for row in rows) / 3600
+    policy = next(row["policy"] for row in rows if row["event"] == "evaluation")
     lines = [
         f"![learning curve](benchmarks/results/curves/{folder.name}.png)",
         "",
@@ -62,29 +52,20 @@ def table_of(folder: Path) -> str:
     lines += [
         "",
         f"{settings.env}, {len(curves)} seeds in one run, {settings.config.eval_episodes} episodes "
-        f"of the checkpoint policy an evaluation, {hours:.1f} h on {machine['machine']['cores']} "
+        f"of the {policy} policy an evaluation, {hours:.1f} h on {machine['machine']['cores']} "
         f"cores ({machine['machine']['processor']}, {settings.device}; "
         f"torch {machine['versions']['torch']}): `{machine['command']}`",
     ]
     return "\n".join(lines)
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
-
-
 def main() -> None:
     """Keep a run where asked to, then redraw all that is kept."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--command", default="")
     arguments = parser.parse_args()
     if arguments.keep is not None:
-        keep(arguments.keep, arguments.command)
+        keep(arguments.keep)
     folders = sorted(path for path in RESULTS.iterdir() if path.is_dir())
     for folder in folders:
         plot_runs([folder], RESULTS / f"{folder.name}.png")

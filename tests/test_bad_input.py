@@ -28,6 +28,10 @@ from td7.envs import make_env
             "Toy/UnboundedAction-v0",
             "Toy/UnboundedAction-v0: action space must have finite bounds, got Box(-inf",
         ),
+        (
+            "Toy/IntegerAction-v0",
+            "Toy/IntegerAction-v0: action space must be of floats, got Box(0, 10, (2,), int64)",
+        ),
     ],
 )
 def test_an_environment_that_cannot_be_trained_is_named_with_its_space(env_id, message):
@@ -64,6 +68,12 @@ def test_train_refuses_a_bad_argument_before_it_makes_a_folder(
         ("batch_size", 2.0, TypeError, "TD7Config.batch_size must be an int, got 2.0"),
         ("use_checkpoints", 1, TypeError, "TD7Config.use_checkpoints must be a bool, got 1"),
         ("actor_lr", "fast", TypeError, "TD7Config.actor_lr must be a float, got 'fast'"),
+        (
+            "target_policy_noise",
+            float("inf"),
+            ValueError,
+            "target_policy_noise must be finite",
+        ),
         ("actor_lr", float("nan"), ValueError, "TD7Config.actor_lr must be at least 0.0"),
     ],
 )
@@ -95,7 +105,33 @@ def test_export_and_resume_of_a_folder_that_is_no_run_are_refused(tmp_path):
         td7.resume(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "a", "1,", "1:2:3", "0-3"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": [0.5]}, "seeds and total_steps must be whole numbers"),
+        ({"total_steps": 2.5}, "seeds and total_steps must be whole numbers"),
+    ],
+)
+def test_fractions_where_whole_numbers_belong_are_refused(changes, message, small_config, quiet):
+    arguments = {"total_steps": 100, "config": small_config(), "run": quiet(), **changes}
+    with pytest.raises(TypeError, match=message):
+        td7.train("Toy/Point-v0", **arguments)
+
+
+def test_a_refused_run_leaves_the_one_that_it_would_replace(small_config, quiet):
+    td7.train("Toy/Point-v0", total_steps=10, config=small_config(), run=quiet())
+    with pytest.raises(ValueError, match="device must be there"):
+        td7.train("Toy/Point-v0", device="abacus", run=quiet(overwrite=True))
+    assert td7.resume(quiet().out, total_steps=20, run=quiet()).finished
+
+
+def test_resume_takes_no_other_setting(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--resume", str(tmp_path), "--batch-size", "512"])
+    assert "--resume goes on with the run's own settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "a", "1,", "1:2:3", "0-3", "5:3"])
 def test_seeds_that_do_not_parse_are_refused(text):
     with pytest.raises(ValueError, match="seeds must be like 3, 0,1,5 or 0:10, got"):
         parse_seeds(text)

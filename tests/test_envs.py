@@ -1,11 +1,11 @@
 """Environments at the door: what MuJoCo says of a model, and values that are not finite."""
 
-import gymnasium
 import mujoco
 import numpy as np
 import pytest
+import torch
 
-from td7.envs import DivergedError, check_finite, make_env
+from td7.envs import DivergedError, check_finite, make_env, to_space
 
 
 def test_a_warning_of_mujoco_becomes_a_python_warning_and_no_log_file(tmp_path, monkeypatch):
@@ -17,11 +17,11 @@ def test_a_warning_of_mujoco_becomes_a_python_warning_and_no_log_file(tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
-def test_arguments_reach_the_environment():
-    env = make_env("Toy/Point-v0", end_at=3)
-    env.reset(seed=0)
-    assert [env.step(env.action_space.sample())[2] for _ in range(3)] == [False, False, True]
-    assert isinstance(env, gymnasium.Env)
+def test_an_action_stays_within_bounds_that_are_no_float32_numbers():
+    env = make_env("Toy/NarrowBounds-v0")
+    action = to_space(env, torch.tensor([-0.1, 0.1]))
+    assert env.action_space.contains(action)
+    assert action.dtype == np.float64
 
 
 @pytest.mark.parametrize("value", [np.array([0.0, np.nan]), np.inf, np.array([-np.inf])])

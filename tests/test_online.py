@@ -12,7 +12,8 @@ from online_twin import Twin
 from td7.envs import DivergedError
 from td7.run_folder import RunSettings
 from td7.training.metrics import read_metrics
-from td7.training.run_state import RunState, load_state
+from td7.training.run_state import RunState
+from td7.training.saved_state import load_state
 
 TOTAL = 500
 
@@ -54,7 +55,14 @@ def test_one_seed_equals_the_step_by_step_twin_to_the_bit(env_id, changes, small
     for name, tensor in twin.learner.tensors().items():
         assert torch.equal(state.learner.tensors()[name], tensor), name
     assert state.replay.size() == twin.replay.size() == TOTAL
-    assert state.rules[0].max_episodes == twin.max_episodes
+    rule = state.rules[0]
+    assert rule.max_episodes == twin.max_episodes
+    assert rule.best_min_return == pytest.approx(twin.best_min_return, rel=1e-12)
+    assert (rule.episodes, rule.debt, rule.min_return) == (
+        twin.episodes,
+        twin.steps,
+        twin.min_return,
+    )
 
 
 @pytest.mark.parametrize("use_checkpoints", [True, False])
@@ -68,6 +76,67 @@ def test_a_member_trains_as_it_would_alone(use_checkpoints, small_config, quiet)
     assert [r["updates"] for r in ours] == [r["updates"] for r in wanted]
     for mine, theirs in zip(ours, wanted, strict=True):
         np.testing.assert_allclose(mine["returns"], theirs["returns"], rtol=1e-3)
+
+
+def test_members_that_owe_different_numbers_of_updates_train_as_they_would_alone(
+    small_config, quiet
+):
+    config, env_id, seeds = small_config(assessment_episodes=2), "Toy/Wandering-v0", (5, 3, 4)
+    together = quiet("together")
+    td7.train(env_id, seeds=seeds, total_steps=400, config=config, run=together)
+    state = final_state(together.out, env_id, seeds, config, 400)
+    assert len(set(state.learner.updates)) == 3
+    for member, seed in enumerate(seeds):
+        alone = quiet(f"alone-{seed}")
+        td7.train(env_id, seeds=[seed], total_steps=400, config=config, run=alone)
+        wanted = final_state(alone.out, env_id, (seed,), config, 400)
+        assert state.learner.updates[member] == wanted.learner.updates[0]
+        assert state.replay.max_priority(member) == pytest.approx(wanted.replay.max_priority())
+        for name, value in wanted.learner.tensors().items():
+            torch.testing.assert_close(
+                state.learner.tensors()[name][member], value[0], rtol=1e-3, atol=1e-3
+            )
+        for event in ("round", "evaluation"):
+            ours, theirs = (rows_of(run.out, event, seed) for run in (together, alone))
+            assert [(r["env_steps"], r["updates"]) for r in ours] == [
+                (r["env_steps"], r["updates"]) for r in theirs
+            ]
+
+
+@pytest.mark.parametrize("stop_at", [41, 165, 333])
+def test_a_stop_in_the_middle_of_an_episode_loses_no_step_and_can_go_on(
+    stop_at, small_config, quiet, monkeypatch
+):
+    from td7.training.collect import Collector
+
+    config, run, step = small_config(assessment_episodes=3), quiet(), Collector.step
+
+    def interrupted(collector, policy, random_action):
+        if collector.env_steps == stop_at:
+            signal.raise_signal(signal.SIGTERM)
+        return step(collector, policy, random_action)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Collector, "step", interrupted)
+        result = td7.train("Toy/Wandering-v0", total_steps=500, config=config, run=run)
+    assert not result.finished
+    state = final_state(run.out, "Toy/Wandering-v0", (0,), config, 500)
+    assert state.collectors[0].env_steps == state.replay.size() == stop_at + 1
+    assert td7.resume(run.out, run=run).finished
+    assert [r["env_steps"] for r in rows_of(run.out, "evaluation", 0)] == [0, 200, 400, 500]
+    assert final_state(run.out, "Toy/Wandering-v0", (0,), config, 500).replay.size() == 500
+
+
+def test_resume_cuts_rows_that_are_newer_than_the_state_and_a_torn_line(small_config, quiet):
+    run = quiet()
+    td7.train("Toy/Point-v0", total_steps=200, config=small_config(), run=run)
+    kept = (run.out / "metrics.jsonl").read_text()
+    with (run.out / "metrics.jsonl").open("a") as file:
+        file.write('{"event": "round", "seed"')
+    td7.resume(run.out, total_steps=400, run=run)
+    assert (run.out / "metrics.jsonl").read_text().startswith(kept)
+    walls = [row["time/wall_s"] for row in read_metrics(run.out)]
+    assert walls == sorted(walls)
 
 
 def test_the_same_seed_gives_the_same_bits(small_config, quiet):
@@ -171,6 +240,14 @@ def test_resume_extends_a_finished_run_and_refuses_an_earlier_end(small_config, 
         td7.resume(run.out, total_steps=200)
     td7.resume(run.out, total_steps=500, run=run)
     assert [r["env_steps"] for r in rows_of(run.out, "evaluation", 0)] == [0, 200, 300, 400, 500]
+
+
+def test_resume_refuses_a_torn_manifest_by_name(small_config, quiet):
+    run = quiet()
+    td7.train("Toy/Point-v0", total_steps=120, config=small_config(), run=run)
+    (run.out / "state" / "manifest.json").write_text('{"schema": "td7.st')
+    with pytest.raises(ValueError, match=r"manifest.json does not parse"):
+        td7.resume(run.out, run=run)
 
 
 @pytest.mark.parametrize("name", ["learner.safetensors", "replay.bin", "counters.json"])

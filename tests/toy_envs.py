@@ -59,6 +59,23 @@ class DiscreteAction(Point):
     action_space = Discrete(3)
 
 
+class IntegerAction(Point):
+    action_space = Box(0, 10, (2,), np.int64)
+
+
+class NarrowBounds(Point):
+    action_space = Box(-0.1, 0.1, (2,), np.float64)
+
+
+class Wandering(Point):
+    """Episodes of 5 to 40 steps, drawn at each reset, so that members owe different debts."""
+
+    def reset(self, *, seed=None, options=None):
+        obs, info = super().reset(seed=seed)
+        self.end_at = int(self.np_random.integers(5, 41))
+        return obs, info
+
+
 class UnboundedAction(Point):
     action_space = Box(-np.inf, np.inf, (2,))
 
@@ -70,6 +87,9 @@ def register():
         "DictObs": DictObs,
         "ImageObs": ImageObs,
         "DiscreteAction": DiscreteAction,
+        "IntegerAction": IntegerAction,
+        "NarrowBounds": NarrowBounds,
+        "Wandering": Wandering,
         "UnboundedAction": UnboundedAction,
     }.items():
         if f"Toy/{name}-v0" not in gymnasium.registry:

@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from safetensors import SafetensorError
 from tyro.conf import OmitArgPrefixes, Positional
 
 from td7.config import RunConfig, TD7Config
 
+DEFAULT_ENV = "HalfCheetah-v5"
 app = tyro.extras.SubcommandApp()
 
 
 @app.command
 def train(
     *,
-    env: str = "HalfCheetah-v5",
+    env: str = DEFAULT_ENV,
     seeds: str = "0",
     total_steps: int | None = None,
     device: str = "auto",
@@ -43,6 +45,12 @@ def train(
     from td7.training import online
 
     if resume is not None:
+        given = (env, seeds, device, config) != (DEFAULT_ENV, "0", "auto", TD7Config())
+        if given or run.out or run.overwrite:
+            raise ValueError(
+                "--resume goes on with the run's own settings: only --total-steps, "
+                "--progress and --tensorboard go with it"
+            )
         result = online.resume(resume, total_steps=total_steps, run=run)
     else:
         result = online.train(
@@ -146,17 +154,24 @@ def parse_seeds(text: str) -> list[int]:
     try:
         if ":" in text:
             first, last = map(int, text.split(":"))
-            return list(range(first, last))
-        return [int(item) for item in text.split(",")]
+            seeds = list(range(first, last))
+        else:
+            seeds = [int(item) for item in text.split(",")]
     except ValueError:
-        raise ValueError(f"seeds must be like 3, 0,1,5 or 0:10, got {text!r}") from None
+        seeds = []
+    if not seeds:
+        raise ValueError(f"seeds must be like 3, 0,1,5 or 0:10, got {text!r}")
+    return seeds
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line; exit 0 when all went well, 1 with one line of reason, 2 for misuse."""
     try:
         code = app.cli(prog="td7", args=args, description="TD7 reinforcement learning.")
-    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
+    except KeyboardInterrupt:
+        print("td7: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError, SafetensorError) as error:
         print(f"td7: error: {error}", file=sys.stderr)
         sys.exit(1)
     sys.exit(code)

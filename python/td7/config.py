@@ -6,7 +6,9 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+ProgressMode = Literal["auto", "live", "plain", "none"]
 
 _INF = math.inf
 
@@ -29,6 +31,8 @@ def _check_fields(config: Any) -> None:
             raise TypeError(f"{where} must be a float, got {value!r}")
         if "range" in item.metadata:
             low, high = item.metadata["range"]
+            if math.isinf(value):
+                raise ValueError(f"{where} must be finite, got {value!r}")
             if not low <= value <= high:
                 above = "" if high == _INF else f" and at most {high}"
                 raise ValueError(f"{where} must be at least {low}{above}, got {value!r}")
@@ -36,7 +40,7 @@ def _check_fields(config: Any) -> None:
 
 @dataclass(frozen=True)
 class TD7Config:
-    """Every setting that changes a result; defaults are the paper's (arXiv 2306.02451, table 4)."""
+    """Every setting that changes a result; defaults are the paper's (arXiv 2306.02451)."""
 
     # --- TD3 ---
     discount: float = _number(0.99, 0.0, 1.0)
@@ -110,14 +114,17 @@ class TD7Config:
 class RunConfig:
     """Where a run is written and how it is shown; none of it changes a result."""
 
-    out: Path | None = None
+    out: str | Path | None = None
     """Run folder; by default runs/ENV-SEEDS."""
     overwrite: bool = False
     """Replace a run that the folder already holds."""
     tensorboard: bool = True
     """Write TensorBoard events beside metrics.jsonl (when tensorboard is installed)."""
-    progress: Literal["auto", "live", "plain", "none"] = "auto"
+    progress: ProgressMode = "auto"
     """How progress is shown: a live display on a terminal, else plain lines."""
 
     def __post_init__(self) -> None:
         _check_fields(self)
+        if self.progress not in (modes := get_args(ProgressMode)):
+            wanted = ", ".join(modes)
+            raise ValueError(f"RunConfig.progress must be of {wanted}, got {self.progress!r}")

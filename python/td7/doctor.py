@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+
+from td7.machine import instruction_sets, processor, versions
 
 PACKAGES = {
     "torch": "training",
@@ -23,33 +23,21 @@ PACKAGES = {
 
 def report() -> list[tuple[str, str]]:
     """Return (subject, finding) lines that describe this machine and installation."""
-    lines = [("td7", version("td7")), ("python", platform.python_version())]
+    found = versions("td7", *PACKAGES)
+    lines = [("td7", found["td7"]), ("python", platform.python_version())]
     for name, purpose in PACKAGES.items():
-        try:
-            lines.append((name, version(name)))
-        except PackageNotFoundError:
-            lines.append((name, f"missing: needed for {purpose}"))
+        lines.append((name, found.get(name, f"missing: needed for {purpose}")))
     import torch
 
     from td7.extension import core
 
     header, runtime = core.mujoco_versions()
     lines.append(("td7._core", f"built for mujoco {header}, runs with {runtime}"))
-    lines.append(("cpu", f"{platform.machine()}, {os.cpu_count()} cores, {_instruction_sets()}"))
+    vectors = ", ".join(instruction_sets()) or "no known vector instruction set"
+    lines.append(("cpu", f"{processor()}, {os.cpu_count()} cores, {vectors}"))
     lines.append(("torch threads", str(torch.get_num_threads())))
     if torch.cuda.is_available():
         lines.append(("gpu", torch.cuda.get_device_name()))
     else:
         lines.append(("gpu", "none: --device auto trains on the CPU"))
     return lines
-
-
-def _instruction_sets() -> str:
-    """Name the vector instruction sets that the kernel reports (Linux)."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return "instruction sets unknown"
-    flags = set(text.split())
-    known = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
-    return ", ".join(name for name in known if name in flags) or "no vector instruction set"

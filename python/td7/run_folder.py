@@ -38,9 +38,10 @@ def policy_folder(run: Path, seed: int) -> Path:
 
 
 def default_folder(env: str, seeds: Sequence[int]) -> Path:
-    """Return runs/ENV-SEEDS; a slash or colon in the id becomes a dash."""
+    """Return runs/ENV-seed-N or runs/ENV-seeds-FIRST-LAST; odd characters become dashes."""
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in env)
-    return Path("runs") / f"{name}-seed-{'-'.join(map(str, seeds))}"
+    suffix = f"seed-{seeds[0]}" if len(seeds) == 1 else f"seeds-{seeds[0]}-{seeds[-1]}"
+    return Path("runs") / f"{name}-{suffix}"
 
 
 def make_run_folder(folder: Path, settings: RunSettings, overwrite: bool) -> None:
@@ -55,10 +56,10 @@ def make_run_folder(folder: Path, settings: RunSettings, overwrite: bool) -> Non
                 f"{folder} already holds a run: continue it with --resume {folder}, "
                 "or replace it with --overwrite"
             )
-        for name in ("metrics.jsonl", "config.json"):
-            (folder / name).unlink(missing_ok=True)
-        for name in ("tensorboard", "policy", "bundle", "state", "state.old"):
+        for name in ("tensorboard", "policy", "bundle", "state", "state.old", "state.partial"):
             shutil.rmtree(folder / name, ignore_errors=True)
+        for name in ("metrics.jsonl", "machine.json"):
+            (folder / name).unlink(missing_ok=True)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and holds no run: choose another folder")
     folder.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from td7.config import TD7Config
 
 
 class NonFiniteLossError(RuntimeError):
-    """A loss became NaN or infinite; the weights are those before it."""
+    """A loss became NaN or infinite; no network was stepped by it."""
 
 
 @dataclass
@@ -85,22 +85,31 @@ class Learner:
         """Make one update of every member, which must be in one phase of the policy period.
 
         noise [P, B, A] is standard normal. Returns the larger |TD error| of the two critics
-        [P, B] and metrics [P]. Raises NonFiniteLossError before a step that would spoil weights.
+        [P, B] and metrics [P]. Raises NonFiniteLossError before the step that would spoil weights.
         """
         updates = [count + 1 for count in self.updates]
-        metrics = {"train/encoder_loss": self._update_encoder(batch)}
+        encoder_loss = self._encoder_loss(batch)
         with torch.no_grad():
             zs = self.fixed_encoder.zs(batch.obs)
             zsa = self.fixed_encoder.zsa(zs, batch.action)
-            target, target_metrics = self._target(batch, noise)
-        metrics |= target_metrics
-
+            target, clipped = self._target(batch, noise)
         q = self.critic(batch.obs, batch.action, zsa, zs)
         critic_loss, td_error = losses.critic_loss(q, target, self.config.min_priority)
-        self._descend("critic", critic_loss)
-        metrics["train/critic_loss"] = critic_loss.detach()
-        metrics["train/q_mean"], metrics["train/q_max"] = _mean_and_max(q.detach())
-        metrics["train/td_error"] = td_error.mean(-1)
+        self._check_finite("encoder", encoder_loss)
+        self._check_finite("critic", critic_loss)
+        self.encoder_optimizer.step(encoder_loss)
+        self.critic_optimizer.step(critic_loss)
+        self.max_seen = torch.maximum(self.max_seen, target.amax(-1))
+        self.min_seen = torch.minimum(self.min_seen, target.amin(-1))
+
+        metrics = {
+            "train/encoder_loss": encoder_loss.detach(),
+            "train/critic_loss": critic_loss.detach(),
+            "train/q_mean": q.detach().mean((-1, -2)),
+            "train/q_max": q.detach().amax((-1, -2)),
+            "train/td_error": td_error.mean(-1),
+            "train/target_clipped": clipped,
+        }
 
         if updates[0] % self.config.policy_period == 0:
             metrics["train/actor_loss"] = self._update_actor(batch, zs)
@@ -110,28 +119,24 @@ class Learner:
         self.updates = updates
         return td_error, metrics
 
-    def _descend(self, name: str, loss: Tensor) -> None:
-        """Step one network's optimiser, unless a member's loss [P] is not finite."""
+    def _check_finite(self, name: str, loss: Tensor) -> None:
+        """Refuse a loss [P] that would spoil the weights."""
         if not torch.isfinite(loss).all():
             worst = int((~torch.isfinite(loss)).nonzero()[0])
             raise NonFiniteLossError(
                 f"seed {self.seeds[worst]}: the {name} loss of update {self.updates[worst] + 1} "
                 f"must be finite, got {loss[worst].item()}"
             )
-        optimizer: MemberAdam = getattr(self, f"{name}_optimizer")
-        optimizer.step(loss)
 
-    def _update_encoder(self, batch: Batch) -> Tensor:
-        """Predict the next state's embedding from this state's and the action."""
+    def _encoder_loss(self, batch: Batch) -> Tensor:
+        """Predict the next state's embedding from this state's and the action -> [P]."""
         with torch.no_grad():
             next_zs = self.encoder.zs(batch.next_obs)
         zsa = self.encoder.zsa(self.encoder.zs(batch.obs), batch.action)
-        loss = losses.encoder_loss(zsa, next_zs)
-        self._descend("encoder", loss)
-        return loss.detach()
+        return losses.encoder_loss(zsa, next_zs)
 
-    def _target(self, batch: Batch, noise: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Compute the critics' targets [P, B], and widen the range seen by them."""
+    def _target(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the critics' targets [P, B], and the share of them that was clipped [P]."""
         cfg = self.config
         next_zs = self.fixed_encoder_target.zs(batch.next_obs)
         next_action = losses.target_action(
@@ -150,23 +155,24 @@ class Learner:
             self.min_target,
             self.max_target,
         )
-        self.max_seen = torch.maximum(self.max_seen, target.amax(-1))
-        self.min_seen = torch.minimum(self.min_seen, target.amin(-1))
         least = next_q.amin(1)
         clipped = (least < self.min_target[:, None]) | (least > self.max_target[:, None])
-        return target, {"train/target_clipped": clipped.to(target.dtype).mean(-1)}
+        return target, clipped.to(target.dtype).mean(-1)
 
     def _update_actor(self, batch: Batch, zs: Tensor) -> Tensor:
         """Ascend the updated critics; only the actor gets gradients."""
         self.critic.requires_grad_(False)
-        action = self.actor(batch.obs, zs)
-        q = self.critic(batch.obs, action, self.fixed_encoder.zsa(zs, action), zs)
-        loss = losses.actor_loss(q)
-        if self.offline:
-            cloning = losses.behaviour_cloning_loss(q, action, batch.action)
-            loss = loss + self.config.bc_weight * cloning
-        self._descend("actor", loss)
-        self.critic.requires_grad_(True)
+        try:
+            action = self.actor(batch.obs, zs)
+            q = self.critic(batch.obs, action, self.fixed_encoder.zsa(zs, action), zs)
+            loss = losses.actor_loss(q)
+            if self.offline:
+                cloning = losses.behaviour_cloning_loss(q, action, batch.action)
+                loss = loss + self.config.bc_weight * cloning
+            self._check_finite("actor", loss)
+            self.actor_optimizer.step(loss)
+        finally:
+            self.critic.requires_grad_(True)
         return loss.detach()
 
     @torch.no_grad()
@@ -292,7 +298,3 @@ def _unstack(name: str, tensor: Tensor) -> Tensor:
     """Copy one member's tensor to the CPU in the layout of `torch.nn.Linear`."""
     tensor = tensor.mT if name.endswith("weight") else tensor
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-
-
-def _mean_and_max(q: Tensor) -> tuple[Tensor, Tensor]:
-    return q.mean((-1, -2)), q.amax((-1, -2))

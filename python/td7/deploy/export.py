@@ -6,7 +6,6 @@ import logging
 import shutil
 import warnings
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,10 +19,12 @@ from td7.deploy.policy import Policy, load_policy
 from td7.deploy.verify import verify
 from td7.envs import make_env
 from td7.files import sha256_of, write_json
+from td7.machine import versions
 from td7.run_folder import policy_folder, read_settings
 
 Format = Literal["onnx", "torchscript"]
 NUM_VECTORS = 64
+ONNX = ("onnx", "onnxscript", "onnxruntime")
 
 
 def export(
@@ -35,7 +36,8 @@ def export(
 ) -> float:
     """Export the policy of a run as a bundle folder, verified before it is moved into place.
 
-    Returns the largest difference from eager torch over all graphs and formats. Raises ValueError
+    Returns the largest difference from eager torch over all graphs and formats (actions in units of
+    half their range). Raises ValueError
     for a folder that holds no run, a seed that the run has not, an unknown format or a bundle that
     fails its own check, FileExistsError when `out` exists.
     """
@@ -46,6 +48,8 @@ def export(
         raise ValueError(f"format must be of {', '.join(get_args(Format))}, got {given}")
     if out.exists():
         raise FileExistsError(f"{out} exists: choose another folder for the bundle")
+    if "onnx" in formats and (missing := sorted(set(ONNX) - versions(*ONNX).keys())):
+        raise ValueError(f"exporting ONNX needs {', '.join(missing)}: pip install 'td7[export]'")
     policy = load_policy(policy_folder(run, _chosen_seed(run, seed)))
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -148,6 +152,6 @@ def _manifest(policy: Policy, folder: Path) -> dict[str, Any]:
             "high": module.high.tolist(),
             "scale_applied": True,
         },
-        "versions": {name: version(name) for name in packages},
+        "versions": versions(*packages),
         "sha256": {path.name: sha256_of(path) for path in sorted(folder.iterdir())},
     }

@@ -88,7 +88,7 @@ class Policy:
 
     def __call__(self, obs: ArrayLike) -> NDArray[np.float32]:
         """Map obs [S] or [B, S] to actions [A] or [B, A] in the environment's units."""
-        array = np.asarray(obs, dtype=np.float32)
+        array = np.ascontiguousarray(obs, dtype=np.float32)
         if array.ndim not in (1, 2) or array.shape[-1] != self.obs_size:
             size = self.obs_size
             raise ValueError(f"obs must be [{size}] or [B, {size}], got {list(array.shape)}")
@@ -97,8 +97,9 @@ class Policy:
         with torch.inference_mode():
             return self.module(torch.from_numpy(array)).numpy()
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write policy.safetensors and policy.json into `folder`, each file atomically."""
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
         partial = folder / "policy.safetensors.partial"

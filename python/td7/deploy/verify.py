@@ -34,6 +34,7 @@ class Verified:
 def verify(bundle: str | Path) -> list[Verified]:
     """Check every file of a bundle and replay its test vectors.
 
+    A difference of actions is measured in units of half their range, one of embeddings as it is.
     Raises ValueError, naming the file, for a bundle that is torn, altered, of another schema, or
     whose outputs differ from eager torch by more than 1e-5.
     """
@@ -42,10 +43,14 @@ def verify(bundle: str | Path) -> list[Verified]:
     try:
         vectors = load_file(bundle / "vectors.safetensors")
         weights = load_file(bundle / "policy.safetensors")
-    except (OSError, SafetensorError) as error:
+        if missing := {"obs", "actions", "zs", "zsa"} - vectors.keys():
+            raise ValueError(f"vectors.safetensors lacks {', '.join(sorted(missing))}")
+        policy = policy_module(weights)
+    except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(f"{bundle}: {error}") from error
     results = []
-    for name, (graph, inputs, output) in graphs(policy_module(weights)).items():
+    for name, (graph, inputs, output) in graphs(policy).items():
+        unit = ((policy.high - policy.low) / 2).numpy() if output == "actions" else 1.0
         arguments = {key: vectors[key] for key in inputs}
         with torch.inference_mode():
             wanted = graph(*arguments.values()).numpy()
@@ -56,7 +61,7 @@ def verify(bundle: str | Path) -> list[Verified]:
         }
         for file, backend in backends.items():
             if backend is not None:
-                difference = float(np.abs(backend(arguments) - wanted).max())
+                difference = float((np.abs(backend(arguments) - wanted) / unit).max())
                 if not difference <= TOLERANCE:
                     raise ValueError(
                         f"{bundle / file}: {output} differs from eager torch by {difference:.3g}, "
@@ -69,7 +74,12 @@ def verify(bundle: str | Path) -> list[Verified]:
 def _onnx_backend(path: Path) -> Backend | None:
     if not path.exists():
         return None
-    import onnxruntime
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ValueError(
+            f"verifying {path} needs onnxruntime: pip install 'td7[export]'"
+        ) from error
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -11,6 +11,8 @@ import gymnasium
 import mujoco
 import numpy as np
 from gymnasium.spaces import Box
+from numpy.typing import NDArray
+from torch import Tensor
 
 
 class DivergedError(RuntimeError):
@@ -23,15 +25,17 @@ def check_finite(value: Any, name: str, where: str) -> None:
         raise DivergedError(f"{where}: the environment's {name} must be finite, got {value}")
 
 
-def make_env(env_id: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
+def make_env(env_id: str) -> gymnasium.Env[Any, Any]:
     """Make a Gymnasium environment that TD7 can learn, or say why it cannot.
 
     Raises ValueError, naming the id or the space, for an unknown id, an observation space that is
-    not a 1-D Box, or an action space that is not a 1-D Box with finite bounds.
+    not a 1-D Box, or an action space that is not a 1-D Box of floats with finite bounds.
     """
     try:
         with _mujoco_warns_through_python():
-            env = gymnasium.make(env_id, **kwargs)
+            env = gymnasium.make(env_id)
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise ValueError(f"env {env_id!r} needs a package that is missing: {error}") from error
     except (gymnasium.error.Error, ModuleNotFoundError) as error:
         raise ValueError(f"env must be a known Gymnasium id, got {env_id!r}: {error}") from error
     try:
@@ -40,6 +44,17 @@ def make_env(env_id: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
         env.close()
         raise
     return env
+
+
+def to_space(env: gymnasium.Env[Any, Any], action: Tensor) -> NDArray[Any]:
+    """Return an action [A] in the dtype of the environment's space, within its own bounds."""
+    space = env.action_space
+    assert isinstance(space, Box)
+    array = action.numpy()
+    if space.dtype == np.float32:
+        return array
+    # bounds that are no float32 numbers: rounding may have stepped over them
+    return np.clip(array.astype(space.dtype), space.low, space.high)
 
 
 @contextmanager
@@ -59,7 +74,10 @@ def _check_spaces(env_id: str, env: gymnasium.Env[Any, Any]) -> None:
         raise ValueError(f"{env_id}: observation space must be a 1-D Box, got {obs}")
     if not isinstance(action, Box) or len(action.shape) != 1 or action.shape[0] == 0:
         raise ValueError(f"{env_id}: action space must be a 1-D Box, got {action}")
-    if not (np.isfinite(action.low).all() and np.isfinite(action.high).all()):
+    low, high = action.low.astype(np.float32), action.high.astype(np.float32)
+    if not np.issubdtype(action.dtype, np.floating):
+        raise ValueError(f"{env_id}: action space must be of floats, got {action}")
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise ValueError(f"{env_id}: action space must have finite bounds, got {action}")
-    if not (action.low < action.high).all():
+    if not (low < high).all():
         raise ValueError(f"{env_id}: action bounds must have low < high, got {action}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ from td7.training.progress import Progress
 
 
 class UpdateMetrics:
-    """Means of the update metrics of each member since the last `pop`."""
+    """Means of each member's update metrics since the last `pop`; of a *_max, the largest."""
 
     def __init__(self, members: int) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -27,23 +28,27 @@ class UpdateMetrics:
         """Add one update's metrics [len(members)], without reading them off the device."""
         for name, value in metrics.items():
             if name not in self._sums:
-                self._sums[name] = value.new_zeros(self._members)
+                self._sums[name] = value.new_full((self._members,), self._empty(name))
                 self._counts[name] = [0] * self._members
-            if len(members) == self._members:
-                self._sums[name] += value
-            else:
-                self._sums[name][list(members)] += value
+            index = list(members)
+            so_far = self._sums[name][index]
+            together = torch.maximum(so_far, value) if name.endswith("_max") else so_far + value
+            self._sums[name][index] = together
             for member in members:
                 self._counts[name][member] += 1
 
     def pop(self, member: int) -> dict[str, float]:
-        """Return this member's means and start anew."""
+        """Return this member's values and start anew."""
         means = {}
         for name, total in self._sums.items():
             if count := self._counts[name][member]:
-                means[name] = total[member].item() / count
-                total[member], self._counts[name][member] = 0, 0
+                means[name] = total[member].item() / (1 if name.endswith("_max") else count)
+                total[member], self._counts[name][member] = self._empty(name), 0
         return means
+
+    @staticmethod
+    def _empty(name: str) -> float:
+        return -math.inf if name.endswith("_max") else 0.0
 
 
 def train_burst(

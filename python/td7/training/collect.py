@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from td7 import draws
 from td7.deploy.policy import PolicyModule
-from td7.envs import check_finite
+from td7.envs import check_finite, to_space
 from td7.replay import LapReplay
 
 
@@ -54,7 +54,7 @@ class Collector:
             self.episode_return, self.episode_length = 0.0, 0
             self.obs = self._finite(obs, "first observation")
         action = self._action(policy, self.obs, random_action)
-        env_action = policy.to_env(torch.from_numpy(action)).numpy()
+        env_action = to_space(self.env, policy.to_env(torch.from_numpy(action)))
         next_obs, reward, terminated, truncated, _ = self.env.step(env_action)
         next_obs = self._finite(next_obs, "observation")
         self._finite(reward, "reward")

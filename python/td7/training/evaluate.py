@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,34 +12,50 @@ import gymnasium
 import torch
 
 from td7.deploy.policy import PolicyModule, load_policy
-from td7.envs import check_finite, make_env
+from td7.envs import check_finite, make_env, to_space
 from td7.run_folder import policy_folder, read_settings
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """Whole episodes of one policy: undiscounted returns and lengths in steps."""
+
+    returns: list[float]
+    lengths: list[int]
+
+
 def evaluate(
-    env: gymnasium.Env[Any, Any], policy: PolicyModule, episodes: int, seed: int | None = None
-) -> tuple[list[float], list[int]]:
-    """Return the undiscounted returns and lengths of `episodes` whole episodes.
+    env: gymnasium.Env[Any, Any],
+    policy: PolicyModule,
+    episodes: int,
+    seed: int | None = None,
+    *,
+    stopped: Callable[[], bool] = lambda: False,
+    where: str = "",
+) -> Evaluated | None:
+    """Run whole episodes without noise; None when `stopped` turns true before their end.
 
     With a seed the environment's generator starts anew; without, its stream continues. Raises
-    DivergedError when the environment returns a value that is not finite.
+    DivergedError, beginning with `where`, when the environment returns a value that is not finite.
     """
-    returns, lengths = [], []
+    result = Evaluated([], [])
     with torch.inference_mode():
-        for _ in range(episodes):
+        for episode in range(1, episodes + 1):
             obs, _ = env.reset(seed=seed)
             seed = None
             total, length, over = 0.0, 0, False
             while not over:
+                if stopped():
+                    return None
+                place = f"{where}evaluation episode {episode}, step {length}"
+                check_finite(obs, "observation", place)
                 action = policy(torch.as_tensor(obs, dtype=torch.float32)[None])[0]
-                obs, reward, terminated, truncated, _ = env.step(action.numpy())
-                where = f"evaluation episode {len(returns) + 1}, step {length + 1}"
-                check_finite(obs, "observation", where)
-                check_finite(reward, "reward", where)
+                obs, reward, terminated, truncated, _ = env.step(to_space(env, action))
+                check_finite(reward, "reward", place)
                 total, length, over = total + float(reward), length + 1, terminated or truncated
-            returns.append(total)
-            lengths.append(length)
-    return returns, lengths
+            result.returns.append(total)
+            result.lengths.append(length)
+    return result
 
 
 @dataclass(frozen=True)
@@ -73,8 +90,9 @@ def evaluate_run(
         scores = []
         for each in settings.seeds if seed is None else (seed,):
             policy = load_policy(policy_folder(run, each))
-            returns, _ = evaluate(env, policy.module, episodes, eval_seed)
-            scores.append(PolicyScore(each, policy.metadata["policy"], returns))
+            evaluated = evaluate(env, policy.module, episodes, eval_seed)
+            assert evaluated is not None
+            scores.append(PolicyScore(each, policy.metadata["policy"], evaluated.returns))
         return scores
     finally:
         env.close()

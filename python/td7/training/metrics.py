@@ -17,16 +17,20 @@ class MetricsWriter:
     whose key has a slash, one run folder a seed, with env_steps as the step.
     """
 
-    def __init__(self, folder: Path, tensorboard: bool) -> None:
+    def __init__(self, folder: Path, tensorboard: bool, keep_bytes: int = 0) -> None:
+        # rows newer than the state that a run goes on from will be written again
         self._file = (folder / "metrics.jsonl").open("a", encoding="utf-8")
+        self._file.truncate(keep_bytes)
         self._folder = folder / "tensorboard"
         self._writers: dict[int, Any] = {}
         self.tensorboard = tensorboard and _tensorboard_installed()
 
-    def __enter__(self) -> MetricsWriter:
-        return self
+    def size(self) -> int:
+        """Return the bytes written so far."""
+        return self._file.tell()
 
-    def __exit__(self, *exception: object) -> None:
+    def close(self) -> None:
+        """Close the file and the event writers."""
         self._file.close()
         for writer in self._writers.values():
             writer.close()

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-Mode = Literal["auto", "live", "plain", "none"]
+from td7.config import ProgressMode
 
 
 class Progress:
     """The loop assigns what it knows; the display reads it from its own thread."""
 
-    def __init__(self, mode: Mode, seeds: Sequence[int], total_steps: int) -> None:
+    def __init__(self, mode: ProgressMode, seeds: Sequence[int], total_steps: int) -> None:
         self.console = Console(soft_wrap=True)
         if mode == "auto":
             mode = "live" if self.console.is_terminal else "plain"

@@ -12,6 +12,7 @@ class StopSignal:
     """Within the context the first SIGINT or SIGTERM asks for a stop, the second one interrupts."""
 
     def __init__(self) -> None:
+        self.hold = False  # while True, a further signal waits
         self._stopped = False
         self._previous: dict[int, Any] = {}
 
@@ -31,6 +32,6 @@ class StopSignal:
         return self._stopped
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._stopped:
+        if self._stopped and not self.hold:
             raise KeyboardInterrupt
         self._stopped = True

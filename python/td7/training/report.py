@@ -1,0 +1,95 @@
+"""What a run writes and shows: metrics.jsonl and TensorBoard rows, and the person's display."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from td7.config import RunConfig
+from td7.files import write_json
+from td7.machine import describe_machine
+from td7.training.evaluate import Evaluated
+from td7.training.metrics import MetricsWriter, Row
+from td7.training.progress import Progress
+from td7.training.run_state import RunState
+
+
+class Report:
+    """Turns a run's state into rows and lines; it changes nothing of it but emptied means."""
+
+    def __init__(self, run: RunState, folder: Path, config: RunConfig) -> None:
+        self.run, self.folder = run, folder
+        self.metrics = MetricsWriter(folder, config.tensorboard, keep_bytes=run.metrics_bytes)
+        settings = run.settings
+        self.progress = Progress(config.progress, settings.seeds, settings.total_steps)
+        self.progress.env_steps = [collector.env_steps for collector in run.collectors]
+        self.progress.updates = list(run.learner.updates)
+        self._tensorboard_wanted = config.tensorboard
+        self._start = time.monotonic()
+
+    def __enter__(self) -> Report:
+        write_json(self.folder / "machine.json", describe_machine())
+        self.progress.__enter__()
+        if self._tensorboard_wanted and not self.metrics.tensorboard:
+            self.say("tensorboard is not installed: metrics go to metrics.jsonl alone")
+        spec = self.run.envs[0].spec
+        if spec is None or spec.max_episode_steps is None:
+            self.say(f"{self.run.settings.env} has no time limit: an episode may never end")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.progress.__exit__(*exception)
+        self.metrics.close()
+
+    def say(self, text: str) -> None:
+        """Print a line above the display."""
+        self.progress.say(text)
+
+    def wall_s(self) -> float:
+        """Return the seconds that the run has taken, earlier sittings included."""
+        return self.run.wall_s + time.monotonic() - self._start
+
+    def evaluation(self, member: int, env_steps: int, evaluated: Evaluated) -> None:
+        """Report an evaluation of the policy that would be exported."""
+        mean = float(np.mean(evaluated.returns))
+        row = self._row(member, "evaluation", env_steps) | {
+            "policy": self.run.evaluated_policy,
+            "returns": evaluated.returns,
+            "eval/mean_reward": mean,
+            "eval/std_reward": float(np.std(evaluated.returns)),
+            "eval/mean_ep_length": float(np.mean(evaluated.lengths)),
+        }
+        self.metrics.write(row)
+        self.progress.evaluation(member, env_steps, mean)
+
+    def round(self, member: int) -> None:
+        """Report a round: its noisy episodes, its burst, and what shows a run going wrong."""
+        run = self.run
+        episodes, learner = run.recent_episodes[member], run.learner
+        env_steps = run.collectors[member].env_steps
+        row = self._row(member, "round", env_steps) | {
+            "rollout/ep_rew_mean": float(np.mean([e.episode_return for e in episodes])),
+            "rollout/ep_rew_min": min(e.episode_return for e in episodes),
+            "rollout/ep_len_mean": float(np.mean([e.length for e in episodes])),
+            "rollout/assessment_episodes": len(episodes),
+            "rollout/assessment_steps": sum(e.length for e in episodes),
+            "checkpoint/score": run.rules[member].best_min_return,
+            "checkpoint/age_steps": env_steps - run.checkpoint_steps[member],
+            "train/min_target": learner.min_target[member].item(),
+            "train/max_target": learner.max_target[member].item(),
+        }
+        episodes.clear()
+        row |= run.update_metrics.pop(member)
+        self.metrics.write(row)
+        self.progress.note(member, row)
+
+    def _row(self, member: int, event: str, env_steps: int) -> Row:
+        return {
+            "event": event,
+            "seed": self.run.settings.seeds[member],
+            "env_steps": env_steps,
+            "updates": self.run.learner.updates[member],
+            "time/wall_s": self.wall_s(),
+        }

@@ -1,0 +1,142 @@
+"""Saving a run's state and restoring it: safetensors, JSON and the replay's own file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from td7.agent.checkpoint import CheckpointRule
+from td7.files import sha256_of, sync, write_json
+from td7.training.collect import Episode
+from td7.training.run_state import RunState
+
+SCHEMA = "td7.state/1"
+FILES = ("learner.safetensors", "replay.bin", "counters.json")
+
+
+def save_state(run: RunState, folder: Path) -> None:
+    """Write the state aside, flush it to the disk and move it into place."""
+    partial, final, old = folder / "state.partial", folder / "state", folder / "state.old"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    save_file(run.learner.tensors(), partial / "learner.safetensors")
+    run.replay.save(partial / "replay.bin")
+    write_json(partial / "counters.json", _counters(run))
+    sums = {name: sha256_of(partial / name) for name in FILES}
+    write_json(partial / "manifest.json", {"schema": SCHEMA, "sha256": sums})
+    for path in (*partial.iterdir(), partial):
+        sync(path)
+    shutil.rmtree(old, ignore_errors=True)
+    if final.exists():
+        final.rename(old)
+    partial.rename(final)
+    sync(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_state(run: RunState, folder: Path) -> None:
+    """Restore a saved state.
+
+    The environments start a new episode: the one that the stop cut stays in the replay as if
+    truncated there, and is not assessed. Raises ValueError naming the file that is not as saved.
+    """
+    final = folder / "state"
+    if not final.exists():
+        final = folder / "state.old"
+    if not (final / "manifest.json").is_file():
+        raise ValueError(f"{folder} holds no saved state to resume from")
+    _check_manifest(final)
+    counters = json.loads((final / "counters.json").read_text(encoding="utf-8"))
+    try:
+        run.learner.load(load_file(final / "learner.safetensors"), counters["updates"])
+    except SafetensorError as error:
+        raise ValueError(f"{final / 'learner.safetensors'} does not parse: {error}") from error
+    run.replay.load(final / "replay.bin")
+    run.wall_s, run.metrics_bytes = counters["wall_s"], counters["metrics_bytes"]
+    for member, saved in enumerate(counters["members"]):
+        _restore_member(run, member, saved)
+
+
+def _check_manifest(state: Path) -> None:
+    path = state / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        schema, sums = manifest["schema"], dict(manifest["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} does not parse: {error}") from error
+    if schema != SCHEMA:
+        raise ValueError(f"{path}: schema must be {SCHEMA}, got {schema}")
+    for name in FILES:
+        if not (state / name).is_file() or sha256_of(state / name) != sums.get(name):
+            raise ValueError(f"{state / name} is missing or not as it was saved")
+
+
+def generator_state(env: gymnasium.Env[Any, Any]) -> dict[str, Any] | None:
+    """Return the state of an environment's generator, None where it is not Gymnasium's PCG64."""
+    bits = getattr(env.unwrapped.np_random, "bit_generator", None)
+    return dict(bits.state) if isinstance(bits, np.random.PCG64) else None
+
+
+def restore_generator(env: gymnasium.Env[Any, Any], state: dict[str, Any] | None) -> None:
+    """Put a generator's state back; an environment of another kind goes on with its own."""
+    if state is not None:
+        generator = np.random.Generator(np.random.PCG64())
+        generator.bit_generator.state = state
+        env.unwrapped.np_random = generator
+
+
+def _counters(run: RunState) -> dict[str, Any]:
+    members = [
+        {
+            "env_steps": collector.env_steps,
+            "episodes": collector.episodes,
+            "rule": {key: _encode(value) for key, value in dataclasses.asdict(rule).items()},
+            "learning": run.learning[member],
+            "debt": run.debts[member],
+            "evaluated": run.evaluated[member],
+            "checkpoint_steps": run.checkpoint_steps[member],
+            "recent_episodes": [dataclasses.astuple(e) for e in run.recent_episodes[member]],
+            "env_generator": generator_state(run.envs[member]),
+            "eval_generator": generator_state(run.eval_envs[member]),
+        }
+        for member, (collector, rule) in enumerate(zip(run.collectors, run.rules, strict=True))
+    ]
+    return {
+        "updates": run.learner.updates,
+        "wall_s": run.wall_s,
+        "metrics_bytes": run.metrics_bytes,
+        "members": members,
+    }
+
+
+def _restore_member(run: RunState, member: int, saved: dict[str, Any]) -> None:
+    collector = run.collectors[member]
+    collector.env_steps = saved["env_steps"]
+    # the generator's stream goes on: an environment that has stepped is never seeded again
+    collector.episodes = max(saved["episodes"], min(saved["env_steps"], 1))
+    run.rules[member] = CheckpointRule(**{k: _decode(v) for k, v in saved["rule"].items()})
+    run.learning[member] = saved["learning"]
+    run.debts[member] = saved["debt"]
+    run.evaluated[member] = saved["evaluated"]
+    run.checkpoint_steps[member] = saved["checkpoint_steps"]
+    run.replay.end_episode(member=member)
+    run.recent_episodes[member] = [Episode(*each) for each in saved["recent_episodes"]]
+    restore_generator(run.envs[member], saved["env_generator"])
+    restore_generator(run.eval_envs[member], saved["eval_generator"])
+
+
+def _encode(value: Any) -> Any:
+    """JSON has no infinity: the rule's open bars are written as text."""
+    return str(value) if value in (float("inf"), float("-inf")) else value
+
+
+def _decode(value: Any) -> Any:
+    return float(value) if isinstance(value, str) else value
