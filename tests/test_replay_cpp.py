@@ -9,10 +9,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 COMPILER = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
-PROGRAMS = ("test_philox", "test_sum_tree", "test_lap_buffer")
+PROGRAMS = (
+    "test_philox",
+    "test_reserved_memory",
+    "test_sum_tree",
+    "test_lap_buffer",
+    "test_lap_replay",
+)
 OPTIONS = (
     "-std=c++17 -O1 -g -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffp-contract=off "
-    "-fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
+    "-fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -pthread"
 ).split()
 
 

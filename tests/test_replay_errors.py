@@ -40,6 +40,7 @@ def replay():
         ({"streams": 0}, "streams must be from 1 to 1048576, got 0"),
         ({"alpha": -0.1}, r"alpha must be in \[0, 1\], got -0.1"),
         ({"alpha": float("nan")}, r"alpha must be in \[0, 1\], got -?nan"),
+        ({"alpha": 1 + 1e-12}, r"alpha must be in \[0, 1\], got 1\.000000000001$"),
         ({"min_priority": 0.0}, "min_priority must be positive, .* got 0"),
         ({"min_priority": float("inf")}, "min_priority must be positive, .* got inf"),
         ({"min_priority": 1e-40, "alpha": 1.0}, "min_priority must be positive, .* got 1e-40"),

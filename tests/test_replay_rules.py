@@ -189,3 +189,20 @@ def test_memory_is_held_for_what_is_used_only():
         replay.add_episode(obs, action, np.zeros(1000, np.float32), False)
     # 100 bytes of row and 4.3 of priorities a transition, two huge pages, and the segments' ends
     assert 104.3 * 200_000 < replay.nbytes < 105 * 200_000 + 2**22 + 2**16
+
+
+def test_outputs_that_share_memory_are_filled_within_their_bounds():
+    drawn, twin = (LapReplay(1000, 2, 1, seeds=(5, 6)) for _ in range(2))
+    for replay in (drawn, twin):
+        for member in range(2):
+            add_numbers(replay, range(-500, 500), member=member)
+    expected, out = twin.sample(600), Batch.empty(2, 600, 2, 1)
+    # obs lies on the slots of later rows, next_obs on the members: read back, they are far off
+    shared = np.empty(2 * 1300, np.float32)
+    out.index = shared.view(np.int64)[:1200].reshape(2, 600)
+    out.obs = shared[2 * 20 : 2 * 1220].reshape(2, 600, 2)
+    shared_members = out.next_obs.reshape(-1)[:4].view(np.int64)
+    shared_members[:] = 0, 1
+    drawn.sample(600, members=shared_members, out=out)
+    for name in ("action", "reward", "next_obs", "not_terminated"):
+        np.testing.assert_array_equal(getattr(out, name), getattr(expected, name))

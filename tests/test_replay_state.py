@@ -1,5 +1,8 @@
 """Save and restore: exact continuation, and refusal of anything that is not the whole file."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 
@@ -166,3 +169,39 @@ def test_a_failed_save_leaves_the_older_file_whole(tmp_path):
     with pytest.raises(OSError, match="cannot write"):
         replay.save(path)
     assert path.read_bytes() == before
+
+
+def test_a_save_that_fails_at_the_renaming_leaves_no_file_behind(tmp_path):
+    (tmp_path / "replay.bin" / "in_the_way").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"replay.bin"):
+        filled().save(tmp_path / "replay.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["replay.bin"]
+
+
+def test_a_path_with_a_null_character_is_refused(tmp_path):
+    replay = filled()
+    replay.save(tmp_path / "replay.bin")
+    for call in (replay.save, replay.load):
+        with pytest.raises(ValueError, match=r"path must not contain a null character, got '.*x"):
+            call(f"{tmp_path}/replay.bin\0x")
+    assert [path.name for path in tmp_path.iterdir()] == ["replay.bin"]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="file names must be UTF-8 there")
+def test_any_file_name_will_do(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.bin")
+    replay, copy = filled(), filled(0)
+    replay.save(path)
+    copy.load(path)
+    same(replay, copy)
+    path.write_bytes(b"short")
+    with pytest.raises(ValueError, match=r"replay file .*caf.*\.bin is torn"):
+        copy.load(path)
+    with pytest.raises(FileNotFoundError, match=r"cannot read .*caf.*\.none"):
+        copy.load(f"{path}.none")
+
+
+def test_a_differing_argument_is_told_to_the_last_digit(tmp_path):
+    filled(alpha=0.1 + 0.2).save(tmp_path / "replay.bin")
+    with pytest.raises(ValueError, match=r"has alpha 0\.30000000000000004, this replay has 0\.3$"):
+        filled(0, alpha=0.3).load(tmp_path / "replay.bin")

@@ -1,6 +1,8 @@
 """Python threads may share one replay: calls do not tear each other's work."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Event
 
 import numpy as np
 
@@ -39,3 +41,29 @@ def test_threads_add_sample_and_update_one_replay():
             job.result()
     assert [replay.size(member) for member in range(2)] == [500, 500]
     assert [replay.draw_counter(member) for member in range(2)] == [600, 600]
+
+
+def test_indices_and_members_may_change_during_an_update():
+    replay = LapReplay(100, 2, 1, seeds=(0, 1))
+    obs = np.zeros((101, 2), np.float32)
+    for member in range(2):
+        replay.add_episode(obs, obs[1:, :1].copy(), obs[1:, 0].copy(), False, member=member)
+    good = replay.sample(4096).index
+    index, error = good.copy(), np.ones(good.shape, np.float32)
+    members, stop = np.arange(2), Event()
+
+    def scribble():
+        while not stop.is_set():
+            index[:] = 2**40
+            members[:] = 2**20
+            error[:] = np.nan
+            index[:], members[:], error[:] = good, (0, 1), 1
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(scribble)
+        for _ in range(1000):
+            with suppress(IndexError, ValueError):
+                replay.update_priorities(index, error, members=members)
+        stop.set()
+        writer.result()
+    assert {replay.priority(int(i), m) for m in range(2) for i in good[m]} == {1.0}

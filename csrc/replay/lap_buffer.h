@@ -33,6 +33,9 @@
 // Evicted rows' memory is reused; address space is reserved for the worst case (episodes of one
 // step), memory is committed as slots are first used.
 //
+// An index is valid until the next AddStep or AddEpisode of the buffer: that may evict the
+// transition and give its slot to another one, to which the index then belongs.
+//
 // Distribution: see sum_tree.h. A transition can be drawn from the moment it is added. Sample call
 // number c of a member takes its uniforms from the Philox stream (seed, "replay", c): draw b at
 // tree depth d (0 = root) uses index b * levels + d, with `levels` as the tree has it at that call.
@@ -54,6 +57,8 @@
 #include "replay/sum_tree.h"
 
 namespace td7 {
+
+static_assert(sizeof(std::size_t) >= 8, "slots times bytes a row must fit a std::size_t");
 
 class StateReader;
 class StateWriter;
@@ -95,12 +100,14 @@ class LapBuffer {
   void AddEpisode(std::int64_t stream, std::int64_t steps, const float* obs, const float* action,
                   const float* reward, bool terminated);
 
-  // Draws n transitions with replacement, advances the draw counter by one. O(n (S + A + levels)).
+  // Draws n transitions with replacement, advances the draw counter by one; the indices are valid
+  // until the next transition is added. Outputs that overlap are filled in an unspecified order,
+  // nothing else is harmed. O(n (S + A + levels)).
   void Sample(std::int64_t n, const SampleOutput& output);
 
   // priority(index[i]) = max(td_error[i], min_priority)^alpha, in order: of equal indices the last
   // one wins. The maximum priority grows with all n new ones. td_error: finite, not negative.
-  // O(n levels).
+  // REQUIRES: nobody writes to the arguments meanwhile. O(n levels).
   void UpdatePriorities(const std::int64_t* index, const float* td_error, std::int64_t n);
 
   // The two halves of Sample and UpdatePriorities, for callers that check several buffers before
@@ -137,7 +144,7 @@ class LapBuffer {
   // REQUIRES: a new buffer of the same config. Throws std::invalid_argument, leaving it
   // unspecified.
   void ReadState(StateReader* reader);
-  // Whether what ReadState read is free of contradictions. O(slots used).
+  // Whether what ReadState read is free of contradictions. O(slots used (S + A)).
   bool StateIsSound() const;
 
  private:
@@ -148,7 +155,11 @@ class LapBuffer {
   };
 
   void CheckStream(std::int64_t stream) const;
+  void CheckSegmentLeft() const;
+  bool RowIsSound(std::int64_t slot) const;
   bool SegmentIsSound(std::uint32_t id) const;
+  bool StreamIsSound(const Stream& stream) const;
+  bool SparseSegmentsAreFew() const;
   std::int64_t SlotOf(const Stream& stream) const {
     return std::int64_t{stream.segment} * segment_slots_ + stream.next;
   }

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 
 #include "replay/lap_buffer.h"
+#include "replay/number_text.h"
 
 namespace td7 {
 namespace {
@@ -17,23 +17,19 @@ constexpr std::int64_t kMostDraws = std::int64_t{1}
 constexpr int kMostNumbers = 1 << 20;       // of an observation or action
 constexpr int kMostStreams = 1 << 20;
 
-template <typename T>
-std::string Text(T value) {
-  std::ostringstream text;
-  text << value;
-  return text.str();
-}
-
 std::string Place(std::int64_t row, std::int64_t place) {
   if (place < 0) return "";
-  return row < 0 ? "[" + Text(place) + "]" : "[" + Text(row) + ", " + Text(place) + "]";
+  return row < 0 ? "[" + NumberText(place) + "]"
+                 : "[" + NumberText(row) + ", " + NumberText(place) + "]";
 }
 
 void CheckBetween(const char* name, std::int64_t value, std::int64_t most) {
   if (value >= 1 && value <= most) return;
-  throw std::invalid_argument(std::string(name) + " must be from 1 to " + Text(most) + ", got " +
-                              Text(value));
+  throw std::invalid_argument(std::string(name) + " must be from 1 to " + NumberText(most) +
+                              ", got " + NumberText(value));
 }
+
+}  // namespace
 
 // The exponent of an infinity or NaN is all ones; integer operations let the compiler use vectors.
 bool AllFinite(const float* values, std::size_t n) {
@@ -46,37 +42,35 @@ bool AllFinite(const float* values, std::size_t n) {
   return bad == 0;
 }
 
-}  // namespace
-
 const LapConfig& CheckConfig(const LapConfig& config) {
   CheckBetween("capacity", config.capacity, SumTree::kMaxSlots);
   CheckBetween("obs_size", config.obs_size, kMostNumbers);
   CheckBetween("action_size", config.action_size, kMostNumbers);
   CheckBetween("streams", config.streams, kMostStreams);
   if (!(config.alpha >= 0.0 && config.alpha <= 1.0)) {
-    throw std::invalid_argument("alpha must be in [0, 1], got " + Text(config.alpha));
+    throw std::invalid_argument("alpha must be in [0, 1], got " + NumberText(config.alpha));
   }
   const double floor = std::pow(config.min_priority, config.alpha);
   const bool fits = floor >= double{SumTree::kMinWeight} && floor <= double{SumTree::kMaxWeight};
   if (!(config.min_priority > 0.0 && std::isfinite(config.min_priority) && fits)) {
     throw std::invalid_argument(
         "min_priority must be positive, its power alpha from 2^-96 to 2^96, got " +
-        Text(config.min_priority));
+        NumberText(config.min_priority));
   }
   return config;
 }
 
 void CheckSlots(const LapConfig& config, std::int64_t slots) {
   if (slots <= SumTree::kMaxSlots) return;
-  throw std::invalid_argument("capacity = " + Text(config.capacity) +
-                              " with streams = " + Text(config.streams) + " needs " + Text(slots) +
-                              " slots, more than " + Text(SumTree::kMaxSlots));
+  throw std::invalid_argument("capacity = " + NumberText(config.capacity) + " with streams = " +
+                              NumberText(config.streams) + " needs " + NumberText(slots) +
+                              " slots, more than " + NumberText(SumTree::kMaxSlots));
 }
 
 void CheckIndex(const char* name, std::int64_t value, std::int64_t end) {
   if (value >= 0 && value < end) return;
-  throw std::out_of_range(std::string(name) + " must be from 0 to " + Text(end - 1) + ", got " +
-                          Text(value));
+  throw std::out_of_range(std::string(name) + " must be from 0 to " + NumberText(end - 1) +
+                          ", got " + NumberText(value));
 }
 
 void CheckFinite(const char* name, const float* values, std::size_t rows, std::size_t columns) {
@@ -88,14 +82,15 @@ void CheckFinite(const char* name, const float* values, std::size_t rows, std::s
   const std::string where = columns == 0 ? Place(-1, -1)
                             : rows == 0  ? Place(-1, place)
                                          : Place(place / width, place % width);
-  throw std::invalid_argument(std::string(name) + where + " must be finite, got " + Text(*bad));
+  throw std::invalid_argument(std::string(name) + where + " must be finite, got " +
+                              NumberText(*bad));
 }
 
 void CheckEpisodeLength(std::int64_t steps, std::int64_t capacity) {
   if (steps < 1) throw std::invalid_argument("an episode must have at least one step");
   if (steps <= capacity) return;
-  throw std::invalid_argument("an episode of " + Text(steps) +
-                              " steps is longer than the capacity of " + Text(capacity));
+  throw std::invalid_argument("an episode of " + NumberText(steps) +
+                              " steps is longer than the capacity of " + NumberText(capacity));
 }
 
 void CheckDraw(std::int64_t n, std::int64_t live) {
@@ -104,13 +99,13 @@ void CheckDraw(std::int64_t n, std::int64_t live) {
 }
 
 void ThrowDeadIndex(std::int64_t row, std::int64_t place, std::int64_t index, std::int64_t used) {
-  const std::string what = "index" + Place(row, place) + " = " + Text(index);
+  const std::string what = "index" + Place(row, place) + " = " + NumberText(index);
   if (index >= 0 && index < used) throw std::out_of_range(what + " holds no transition");
-  throw std::out_of_range(what + " is out of range: " + Text(used) + " slots are in use");
+  throw std::out_of_range(what + " is out of range: " + NumberText(used) + " slots are in use");
 }
 
 void ThrowBadError(std::int64_t row, std::int64_t place, float error) {
-  const std::string what = "td_error" + Place(row, place) + " = " + Text(error);
+  const std::string what = "td_error" + Place(row, place) + " = " + NumberText(error);
   if (error >= 0.0F && std::isfinite(error)) {
     throw std::invalid_argument(what + " is too large: its priority exceeds 2^96");
   }

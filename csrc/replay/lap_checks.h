@@ -10,6 +10,9 @@ namespace td7 {
 
 struct LapConfig;
 
+// Whether no value is NaN or infinite.
+bool AllFinite(const float* values, std::size_t n);
+
 // Returns its argument. Throws std::invalid_argument.
 const LapConfig& CheckConfig(const LapConfig& config);
 

@@ -2,10 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
-#include <sstream>
+#include <string>
 #include <utility>
 
+#include "replay/number_text.h"
 #include "replay/state_file.h"
 
 namespace td7 {
@@ -57,9 +57,8 @@ DiskHeader HeaderOf(const LapConfig& config, std::size_t members, std::uint64_t 
 template <typename T>
 void CheckSame(const StateReader& reader, const char* name, T in_file, T wanted) {
   if (in_file == wanted) return;
-  std::ostringstream why;
-  why << "has " << name << " " << in_file << ", this replay has " << wanted;
-  reader.Refuse(why.str());
+  reader.Refuse(std::string("has ") + name + " " + NumberText(in_file) + ", this replay has " +
+                NumberText(wanted));
 }
 
 void CheckHeader(const StateReader& reader, const DiskHeader& header, const DiskHeader& wanted) {
@@ -121,6 +120,7 @@ void LapBuffer::ReadState(StateReader* reader) {
   std::vector<Segment> segments(member.segments);
   for (Stream& stream : streams_) {
     const auto disk = reader->Value<DiskStream>();
+    if (disk.open > 1) reader->Refuse("is torn or altered");
     stream = Stream{disk.segment, disk.next, disk.open != 0};
     if (stream.segment < member.segments) segments[stream.segment].written = true;
   }
@@ -141,53 +141,13 @@ void LapBuffer::ReadState(StateReader* reader) {
   draw_counter_ = member.draw_counter;
 }
 
-bool LapBuffer::SegmentIsSound(std::uint32_t id) const {
-  const Segment& segment = segments_[id];
-  std::int64_t live = 0;
-  for (std::int64_t offset = 0; offset < segment_slots_; ++offset) {
-    const float weight = tree_.weight(std::int64_t{id} * segment_slots_ + offset);
-    if (weight == 0.0F) continue;
-    const bool fits = weight >= SumTree::kMinWeight && weight <= SumTree::kMaxWeight;
-    if (!fits || offset < segment.first || offset + 1 == segment_slots_) return false;
-    ++live;
-  }
-  return live == segment.live;
-}
-
-bool LapBuffer::StateIsSound() const {
-  std::int64_t live = 0;
-  for (std::uint32_t id = 0; id < segments_.count(); ++id) {
-    if (!SegmentIsSound(id)) return false;
-    live += segments_[id].live;
-  }
-  if (live != live_ || live_ > config_.capacity) return false;
-  std::vector<bool> taken(segments_.count(), false);
-  for (const Stream& stream : streams_) {
-    if (stream.segment == SegmentQueue::kNone) {
-      if (stream.next != 0 || stream.open) return false;
-      continue;
-    }
-    if (stream.segment >= segments_.count() || taken[stream.segment]) return false;
-    taken[stream.segment] = true;
-    if (stream.next < 0 || stream.next > segment_slots_) return false;
-    if (stream.open && stream.next >= segment_slots_) return false;
-    for (std::int64_t offset = stream.next; offset < segment_slots_; ++offset) {
-      const std::int64_t slot = std::int64_t{stream.segment} * segment_slots_ + offset;
-      if (tree_.weight(slot) > 0.0F) return false;
-    }
-  }
-  return max_priority_ >= SumTree::kMinWeight && max_priority_ <= SumTree::kMaxWeight;
-}
-
 void SaveMembers(const std::string& path, const std::vector<LapBuffer>& members) {
   std::uint64_t bytes = sizeof(DiskHeader) + sizeof(std::uint64_t);
   for (const LapBuffer& member : members) bytes += member.StateBytes();
-  const std::string partial = path + ".partial";
-  StateWriter writer(partial);
+  StateWriter writer(path);
   writer.Value(HeaderOf(members.front().config(), members.size(), bytes));
   for (const LapBuffer& member : members) member.WriteState(&writer);
   writer.Finish();
-  std::filesystem::rename(partial, path);
 }
 
 std::vector<LapBuffer> LoadMembers(const std::string& path, const std::vector<LapConfig>& configs) {

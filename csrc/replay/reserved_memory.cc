@@ -1,11 +1,21 @@
 #include "replay/reserved_memory.h"
 
 #include <cstdint>
-#include <cstdlib>
+#include <cstring>
+#include <fstream>
 #include <new>
+#include <string>
 #include <utility>
 
-#if defined(__unix__) || defined(__APPLE__)
+#if defined(__SANITIZE_ADDRESS__)
+#define TD7_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TD7_ASAN 1
+#endif
+#endif
+
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(TD7_ASAN)
 #include <sys/mman.h>
 #include <unistd.h>
 #define TD7_HAS_MMAP 1
@@ -14,17 +24,32 @@
 namespace td7 {
 namespace {
 
+#ifdef TD7_HAS_MMAP
 void* AlignUp(void* pointer, std::size_t alignment) {
   const auto address = reinterpret_cast<std::uintptr_t>(pointer);
   return reinterpret_cast<void*>((address + alignment - 1) / alignment * alignment);
 }
 
+// Whether the system gives huge pages to who asks for them.
+bool HugePagesApply() {
+  static const bool apply = [] {
+    std::ifstream file("/sys/kernel/mm/transparent_hugepage/enabled");
+    std::string choice;
+    return std::getline(file, choice) && choice.find("[never]") == std::string::npos;
+  }();
+  return apply;
+}
+#else
+constexpr std::align_val_t kAlignment{64};
+#endif
+
 }  // namespace
 
-ReservedMemory::ReservedMemory(std::size_t bytes) {
 #ifdef TD7_HAS_MMAP
-  const bool huge = bytes >= kHugeFrom;
-  page_ = huge ? kHugePage : static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+ReservedMemory::ReservedMemory(std::size_t bytes) {
+  const auto small = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const bool huge = bytes >= kHugeFrom && HugePagesApply();
+  page_ = huge ? kHugePage : small;
   // one page more than asked, so that the start can be aligned to it
   mapped_ = (bytes + page_ - 1) / page_ * page_ + page_;
   int flags = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -38,17 +63,20 @@ ReservedMemory::ReservedMemory(std::size_t bytes) {
   }
   data_ = AlignUp(mapping_, page_);
 #ifdef MADV_HUGEPAGE
-  // only advice: a system without huge pages refuses it and nothing changes but speed
-  (void)madvise(mapping_, mapped_, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-#endif
-#else
-  page_ = 64;
-  mapped_ = (bytes + page_ - 1) / page_ * page_ + page_;
-  mapping_ = std::calloc(mapped_, 1);
-  if (mapping_ == nullptr) throw std::bad_alloc();
-  data_ = AlignUp(mapping_, page_);
+  // only advice: where it is refused nothing changes but speed and the size of what is committed
+  if (madvise(mapping_, mapped_, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) != 0) page_ = small;
 #endif
 }
+#else
+// Under AddressSanitizer too: the block then ends where it was asked to end, and what is read or
+// written beyond is seen.
+ReservedMemory::ReservedMemory(std::size_t bytes) {
+  mapped_ = bytes;
+  mapping_ = ::operator new(bytes, kAlignment);
+  std::memset(mapping_, 0, bytes);
+  data_ = mapping_;
+}
+#endif
 
 ReservedMemory::~ReservedMemory() { Free(); }
 
@@ -79,7 +107,7 @@ void ReservedMemory::Free() noexcept {
 #ifdef TD7_HAS_MMAP
   munmap(mapping_, mapped_);
 #else
-  std::free(mapping_);
+  ::operator delete(mapping_, kAlignment);
 #endif
   mapping_ = nullptr;
 }

@@ -3,7 +3,8 @@
 // The whole block is reserved up front, so pointers into it never move; the system commits zeroed
 // pages at their first write. Blocks of kHugeFrom bytes and more are aligned to huge pages and ask
 // for them; smaller ones ask for ordinary pages, so that CommittedBytes() counts what is really
-// held. Where there is no mmap the block is allocated as a whole.
+// held. Where there is no mmap, and under AddressSanitizer, the block is allocated as a whole and
+// in its exact size.
 #ifndef TD7_REPLAY_RESERVED_MEMORY_H_
 #define TD7_REPLAY_RESERVED_MEMORY_H_
 
@@ -26,7 +27,7 @@ class ReservedMemory {
   void* data() const { return data_; }
 
   // Bytes that the system holds once the first `used` bytes have been written: rounded up to whole
-  // pages.
+  // pages, huge ones only where the system gives them.
   std::size_t CommittedBytes(std::size_t used) const;
 
  private:

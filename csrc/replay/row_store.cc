@@ -1,5 +1,6 @@
 #include "replay/row_store.h"
 
+#include <cassert>
 #include <cstring>
 
 #include "replay/sum_tree.h"
@@ -7,7 +8,8 @@
 namespace td7 {
 
 RowStore::RowStore(std::int64_t max_rows, int obs_size, int action_size)
-    : obs_size_(static_cast<std::size_t>(obs_size)),
+    : max_rows_(max_rows),
+      obs_size_(static_cast<std::size_t>(obs_size)),
       action_size_(static_cast<std::size_t>(action_size)),
       stride_(obs_size_ + action_size_ + 2),
       memory_(static_cast<std::size_t>(max_rows) * stride_ * sizeof(float)),
@@ -35,12 +37,13 @@ void RowStore::PrefetchRow(std::int64_t index) const {
   PrefetchLine(first + bytes - 1);
 }
 
-void RowStore::Gather(std::size_t n, const SampleOutput& output) const {
+void RowStore::Gather(const std::int64_t* slots, std::size_t n, const SampleOutput& output) const {
   constexpr std::size_t kAhead = 12;  // rows whose lines are on their way
-  for (std::size_t b = 0; b < n && b < kAhead; ++b) PrefetchRow(output.index[b]);
+  for (std::size_t b = 0; b < n && b < kAhead; ++b) PrefetchRow(slots[b]);
   for (std::size_t b = 0; b < n; ++b) {
-    if (b + kAhead < n) PrefetchRow(output.index[b + kAhead]);
-    const float* here = row(output.index[b]);
+    if (b + kAhead < n) PrefetchRow(slots[b + kAhead]);
+    const float* here = row(slots[b]);
+    assert(slots[b] + 1 < max_rows_);
     const float* action = here + obs_size_;
     std::memcpy(output.obs + b * obs_size_, here, obs_size_ * sizeof(float));
     std::memcpy(output.action + b * action_size_, action, action_size_ * sizeof(float));

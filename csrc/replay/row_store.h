@@ -9,6 +9,7 @@
 #ifndef TD7_REPLAY_ROW_STORE_H_
 #define TD7_REPLAY_ROW_STORE_H_
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,6 +19,17 @@ namespace td7 {
 
 // Caller-owned outputs of a sample of B rows, dense and row-major. probability may be null.
 struct SampleOutput {
+  // The same outputs without the rows before `first`.
+  SampleOutput From(std::int64_t first, std::int64_t obs_size, std::int64_t action_size) const {
+    return {obs + first * obs_size,
+            action + first * action_size,
+            reward + first,
+            next_obs + first * obs_size,
+            not_terminated + first,
+            index + first,
+            probability == nullptr ? nullptr : probability + first};
+  }
+
   float* obs;             // [B, S]
   float* action;          // [B, A]
   float* reward;          // [B]
@@ -35,10 +47,8 @@ class RowStore {
   std::size_t obs_size() const { return obs_size_; }
   std::size_t action_size() const { return action_size_; }
   std::size_t row_bytes() const { return stride_ * sizeof(float); }
-  float* row(std::int64_t index) { return rows_ + static_cast<std::size_t>(index) * stride_; }
-  const float* row(std::int64_t index) const {
-    return rows_ + static_cast<std::size_t>(index) * stride_;
-  }
+  float* row(std::int64_t index) { return rows_ + Offset(index); }
+  const float* row(std::int64_t index) const { return rows_ + Offset(index); }
 
   // True if the row's obs has these very bits (0.0 and -0.0 differ).
   bool SameObs(std::int64_t index, const float* obs) const;
@@ -48,16 +58,22 @@ class RowStore {
   // Writes all of a row but its obs.
   void WriteStep(std::int64_t index, const float* action, float reward, bool terminated);
 
-  // Copies the rows output.index[0 .. n) to the other arrays.
-  void Gather(std::size_t n, const SampleOutput& output) const;
+  // Copies the rows slots[0 .. n) to all arrays but index and probability. REQUIRES: a row after
+  // each of them; `slots` is not part of the output.
+  void Gather(const std::int64_t* slots, std::size_t n, const SampleOutput& output) const;
 
   std::size_t CommittedBytes(std::int64_t used_rows) const {
     return memory_.CommittedBytes(static_cast<std::size_t>(used_rows) * row_bytes());
   }
 
  private:
+  std::size_t Offset(std::int64_t index) const {
+    assert(index >= 0 && index < max_rows_);
+    return static_cast<std::size_t>(index) * stride_;
+  }
   void PrefetchRow(std::int64_t index) const;
 
+  std::int64_t max_rows_;
   std::size_t obs_size_;
   std::size_t action_size_;
   std::size_t stride_;  // floats a row

@@ -50,6 +50,9 @@ class SegmentQueue {
 
   const Segment& operator[](std::uint32_t id) const { return segments_[id]; }
 
+  // Whether Take() would hand out a segment that was used before.
+  bool AnyFree() const { return free_ != kNone; }
+
   // Number of segments ever made: those numbered below it have been used.
   std::uint32_t count() const { return static_cast<std::uint32_t>(segments_.size()); }
 

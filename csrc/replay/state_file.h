@@ -20,12 +20,16 @@ struct FileCloser {
 };
 using File = std::unique_ptr<std::FILE, FileCloser>;
 
-// Appends to a file and to its checksum. Methods throw std::system_error.
+// Appends to path + ".partial" and to its checksum. Methods throw std::system_error; a writer that
+// goes without having finished removes its file.
 class StateWriter {
  public:
   explicit StateWriter(const std::string& path);
+  ~StateWriter();
+  StateWriter(const StateWriter&) = delete;
+  StateWriter& operator=(const StateWriter&) = delete;
   void Bytes(const void* data, std::size_t bytes);
-  void Finish();  // the checksum, then to the device
+  void Finish();  // the checksum, then to the device under the name `path`
 
   template <typename T>
   void Value(const T& value) {
@@ -38,8 +42,10 @@ class StateWriter {
 
  private:
   std::string path_;
+  std::string partial_;
   File file_;
   Checksum checksum_;
+  bool finished_ = false;
 };
 
 // Reads a file in order. Methods throw std::system_error, and std::invalid_argument at the file's

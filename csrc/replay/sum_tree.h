@@ -37,6 +37,7 @@
 #ifndef TD7_REPLAY_SUM_TREE_H_
 #define TD7_REPLAY_SUM_TREE_H_
 
+#include <cfloat>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -44,6 +45,8 @@
 #include "replay/reserved_memory.h"
 
 namespace td7 {
+
+static_assert(FLT_EVAL_METHOD == 0, "sums are promised to the bit: no wider intermediate results");
 
 // Asks the processor to load the cache line at `address`; any address is allowed.
 inline void PrefetchLine(const void* address) {

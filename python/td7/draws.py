@@ -6,6 +6,7 @@ member that trains in other company get the same numbers.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,7 +20,7 @@ def uniform(
 ) -> NDArray[np.float64]:
     """Return uniform draws [P, size] in [0, 1), row p from (seeds[p], stream, counters[p])."""
     out = np.empty((len(seeds), size), np.float64)
-    core.fill_uniform(np.array(seeds, np.uint64), stream, np.array(counters, np.int64), out)
+    core.fill_uniform(seed_array(seeds), stream, _counter_array(counters), out)
     return out
 
 
@@ -28,5 +29,27 @@ def normal(
 ) -> NDArray[np.float32]:
     """Return standard normal draws [P, size], row p from (seeds[p], stream, counters[p])."""
     out = np.empty((len(seeds), size), np.float32)
-    core.fill_normal(np.array(seeds, np.uint64), stream, np.array(counters, np.int64), out)
+    core.fill_normal(seed_array(seeds), stream, _counter_array(counters), out)
     return out
+
+
+def whole_number(name: str, value: int, bits: int) -> int:
+    """Return the value as an int; TypeError if it is none, ValueError unless 0 <= it < 2^bits."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    if not 0 <= number < 2**bits:
+        raise ValueError(f"{name} must be from 0 to 2^{bits} - 1, got {number}")
+    return number
+
+
+def seed_array(seeds: Sequence[int]) -> NDArray[np.uint64]:
+    """Return seeds as an array uint64 [P]; errors as of whole_number."""
+    return np.array([whole_number(f"seeds[{p}]", s, 64) for p, s in enumerate(seeds)], np.uint64)
+
+
+def _counter_array(counters: Sequence[int]) -> NDArray[np.int64]:
+    return np.array(
+        [whole_number(f"counters[{p}]", c, 63) for p, c in enumerate(counters)], np.int64
+    )

@@ -1,11 +1,15 @@
 // replay/lap_buffer.h and lap_state.h: the memory of a buffer under random use, for sanitizers to
-// see. Exits
-// with 0 if all claims hold. The rules themselves are tested from Python against a slow twin.
+// see. Exits with 0 if all claims hold. The rules themselves are tested from Python against a slow
+// twin.
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <limits>
 #include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "check.h"

@@ -1,4 +1,5 @@
 // random/philox.h: known answers and edges. Exits with 0 if all claims hold.
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

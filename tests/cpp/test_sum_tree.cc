@@ -1,7 +1,10 @@
 // replay/sum_tree.h: exact edges of the draw, growth, sums that do not drift. Exits with 0 if all
 // claims hold.
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "check.h"

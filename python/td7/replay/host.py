@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from td7.draws import seed_array, whole_number
 from td7.extension import core
 
 Float32 = NDArray[np.float32]
@@ -27,8 +28,9 @@ class Batch:
     """Transitions drawn for M members, each array with the leading axes [M, B].
 
     `not_terminated` is 0 where the episode truly ended (no bootstrap), else 1, also at a
-    truncation. `index` is what `LapReplay.update_priorities` takes back. `probability` is the
-    chance that one draw of that member gives the row.
+    truncation. `index` is what `LapReplay.update_priorities` takes back, valid until the next
+    transition is added to the member. `probability` is the chance that one draw of that member
+    gives the row.
     """
 
     obs: Float32  # [M, B, S]
@@ -92,6 +94,9 @@ class LapReplay:
     ValueError tells a bad value, IndexError a bad index, member or stream; the buffer is then
     unchanged. Python threads may share a buffer.
 
+    An index is valid until the next transition is added to that member: a full buffer may then
+    drop the transition and give its slot to another, to which the index would belong.
+
     Source: Fujimoto, Meger, Precup, "An Equivalence between Loss Functions and Non-Uniform
     Sampling in Experience Replay" (NeurIPS 2020).
     """
@@ -108,9 +113,9 @@ class LapReplay:
         min_priority: float = 1.0,
     ) -> None:
         self._core = core.LapReplay(
-            capacity, obs_size, action_size, _seed_array(seeds), streams, alpha, min_priority
+            capacity, obs_size, action_size, seed_array(seeds), streams, alpha, min_priority
         )
-        self.seeds = tuple(int(seed) for seed in seeds)
+        self.seeds = tuple(operator.index(seed) for seed in seeds)
         self.capacity = capacity
         self.obs_size = obs_size
         self.action_size = action_size
@@ -148,8 +153,8 @@ class LapReplay:
         """Adds one transition, which can be drawn at once.
 
         obs, next_obs float32 [S]; action float32 [A]; all finite, else ValueError. `terminated`
-        or `truncated` ends the stream's episode; an `obs` that is not the last `next_obs` of an
-        open episode starts a new one.
+        or `truncated`, each a bool, ends the stream's episode; an `obs` that is not the last
+        `next_obs` of an open episode starts a new one.
         """
         self._core.add(member, stream, obs, action, reward, next_obs, terminated, truncated)
 
@@ -218,9 +223,9 @@ class LapReplay:
     ) -> None:
         """Sets the priorities of drawn transitions to max(td_error, min_priority)^alpha.
 
-        index int64 [M, B] as from `sample`; td_error float32 [M, B], absolute, finite; members
-        [M], default all. Of equal indices of a member the last one wins. IndexError for an index
-        that holds no transition.
+        index int64 [M, B] as from `sample`, with nothing added to the members since; td_error
+        float32 [M, B], absolute, finite; members [M], default all. Of equal indices of a member
+        the last one wins. IndexError for an index that holds no transition.
         """
         self._core.update_priorities(self._chosen(members), index, td_error)
 
@@ -246,11 +251,11 @@ class LapReplay:
 
     def set_draw_counter(self, value: int, member: int = 0) -> None:
         """Sets the number of `sample` calls, to repeat or to skip draws."""
-        self._core.set_draw_counter(member, value)
+        self._core.set_draw_counter(member, whole_number("value", value, 64))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes all to one checksummed file: path + ".partial", then fsync and rename."""
-        self._core.save(os.fspath(path))
+        self._core.save(_path_bytes(path))
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Replaces everything by a saved state; draws continue exactly as they would have.
@@ -259,7 +264,7 @@ class LapReplay:
         it is torn or altered, OSError if it cannot be read; the replay is then unchanged. Holds
         old and new state for a moment.
         """
-        self._core.load(os.fspath(path))
+        self._core.load(_path_bytes(path))
 
     def _chosen(self, members: Sequence[int] | Int64 | None) -> Int64:
         if members is None:
@@ -269,8 +274,8 @@ class LapReplay:
         return np.array([operator.index(member) for member in members], np.int64)
 
 
-def _seed_array(seeds: Sequence[int]) -> NDArray[np.uint64]:
-    for p, seed in enumerate(seeds):
-        if not 0 <= int(seed) < 2**64:
-            raise ValueError(f"seeds[{p}] must be from 0 to 2^64 - 1, got {seed}")
-    return np.array([int(seed) for seed in seeds], dtype=np.uint64)
+def _path_bytes(path: str | os.PathLike[str]) -> bytes:
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise ValueError(f"path must not contain a null character, got {path!r}")
+    return encoded

@@ -58,7 +58,7 @@ class Collector:
         next_obs, reward, terminated, truncated, _ = self.env.step(env_action)
         next_obs = self._finite(next_obs, "observation")
         self._finite(reward, "reward")
-        reward = float(reward)
+        reward, terminated, truncated = float(reward), bool(terminated), bool(truncated)
         self.replay.add(
             self.obs, action, reward, next_obs, terminated, truncated, member=self.member
         )

@@ -1,0 +1,112 @@
+#include "replay/lap_replay.h"
+
+#include <stdexcept>
+
+#include "replay/lap_checks.h"
+#include "replay/lap_state.h"
+
+namespace td7 {
+
+LapReplay::LapReplay(LapConfig config, const std::vector<std::uint64_t>& seeds) {
+  if (seeds.empty()) throw std::invalid_argument("seeds must have at least one entry");
+  configs_.reserve(seeds.size());
+  members_.reserve(seeds.size());
+  for (const std::uint64_t seed : seeds) {
+    config.seed = seed;
+    configs_.push_back(config);
+    members_.emplace_back(config);
+  }
+}
+
+void LapReplay::AddStep(std::int64_t member, std::int64_t stream, const float* obs,
+                        const float* action, float reward, const float* next_obs, bool terminated,
+                        bool truncated) {
+  const Lock alone(mutex_);
+  Member(member).AddStep(stream, obs, action, reward, next_obs, terminated, truncated);
+}
+
+void LapReplay::AddEpisode(std::int64_t member, std::int64_t stream, std::int64_t steps,
+                           const float* obs, const float* action, const float* reward,
+                           bool terminated) {
+  const Lock alone(mutex_);
+  Member(member).AddEpisode(stream, steps, obs, action, reward, terminated);
+}
+
+void LapReplay::EndEpisode(std::int64_t member, std::int64_t stream) {
+  const Lock alone(mutex_);
+  Member(member).EndEpisode(stream);
+}
+
+void LapReplay::SetDrawCounter(std::int64_t member, std::uint64_t counter) {
+  const Lock alone(mutex_);
+  Member(member).set_draw_counter(counter);
+}
+
+void LapReplay::Sample(const Members& members, std::int64_t n, const SampleOutput& output) {
+  const Lock alone(mutex_);
+  CheckMembers(members);
+  for (const std::int64_t member : members) Member(member).CheckSample(n);
+  std::int64_t first = 0;
+  for (const std::int64_t member : members) {
+    Member(member).DrawAndGather(n, output.From(first, config().obs_size, config().action_size));
+    first += n;
+  }
+}
+
+void LapReplay::UpdatePriorities(const Members& members, const std::int64_t* index,
+                                 const float* td_error, std::int64_t n) {
+  const Lock alone(mutex_);
+  CheckMembers(members);
+  const auto count = static_cast<std::int64_t>(members.size());
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t member = members[static_cast<std::size_t>(i)];
+    Member(member).CheckUpdate(index + i * n, td_error + i * n, n, i);
+  }
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t member = members[static_cast<std::size_t>(i)];
+    Member(member).ApplyUpdate(index + i * n, td_error + i * n, n);
+  }
+}
+
+void LapReplay::ResetMaxPriority(const Members& members) {
+  const Lock alone(mutex_);
+  CheckMembers(members);
+  for (const std::int64_t member : members) Member(member).ResetMaxPriority();
+}
+
+std::size_t LapReplay::CommittedBytes() {
+  const Lock alone(mutex_);
+  std::size_t bytes = sizeof(*this) + configs_.capacity() * sizeof(LapConfig);
+  for (const LapBuffer& member : members_) bytes += member.CommittedBytes();
+  return bytes;
+}
+
+void LapReplay::Save(const std::string& path) {
+  const Lock alone(mutex_);
+  SaveMembers(path, members_);
+}
+
+void LapReplay::Load(const std::string& path) {
+  const Lock alone(mutex_);
+  members_ = LoadMembers(path, configs_);
+}
+
+LapBuffer& LapReplay::Member(std::int64_t member) {
+  CheckIndex("member", member, members());
+  return members_[static_cast<std::size_t>(member)];
+}
+
+void LapReplay::CheckMembers(const Members& members_named) const {
+  std::vector<bool> seen(configs_.size(), false);
+  for (const std::int64_t named : members_named) {
+    CheckIndex("members", named, members());
+    const auto member = static_cast<std::size_t>(named);
+    if (seen[member]) {
+      throw std::invalid_argument("members must be distinct, got " + std::to_string(member) +
+                                  " twice");
+    }
+    seen[member] = true;
+  }
+}
+
+}  // namespace td7

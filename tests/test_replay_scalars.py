@@ -1,0 +1,64 @@
+"""Seeds, counters and flags: a number is what it should be, or it is refused by name."""
+
+import numpy as np
+import pytest
+
+from td7 import draws
+from td7.replay import LapReplay
+
+S, A = 3, 2
+OBS, ACTION = np.zeros(S, np.float32), np.zeros(A, np.float32)
+ONE_STEP = (np.zeros((2, S), np.float32), ACTION[None], np.zeros(1, np.float32))
+
+
+@pytest.mark.parametrize("draw", [draws.uniform, draws.normal])
+@pytest.mark.parametrize(
+    ("seeds", "counters", "error", "message"),
+    [
+        ((0, 1.9), (0, 0), TypeError, r"seeds\[1\] must be an integer, got 1.9"),
+        ((-1,), (0,), ValueError, r"seeds\[0\] must be from 0 to 2\^64 - 1, got -1"),
+        ((2**64,), (0,), ValueError, r"seeds\[0\] must be from 0 to 2\^64 - 1, got 184467"),
+        ((0, 0), (0, 1.9), TypeError, r"counters\[1\] must be an integer, got 1.9"),
+        ((0,), (-1,), ValueError, r"counters\[0\] must be from 0 to 2\^63 - 1, got -1"),
+        ((0,), (2**63,), ValueError, r"counters\[0\] must be from 0 to 2\^63 - 1, got 92233"),
+    ],
+)
+def test_bad_seeds_and_counters_of_a_draw(draw, seeds, counters, error, message):
+    with pytest.raises(error, match=message):
+        draw(seeds, "noise", counters, 3)
+
+
+def test_numpys_integers_are_seeds_and_counters():
+    numbers = draws.uniform((np.uint64(2**64 - 1),), "noise", np.array([7]), 3)
+    np.testing.assert_array_equal(numbers, draws.uniform((2**64 - 1,), "noise", (7,), 3))
+
+
+def test_a_seed_that_is_no_integer_is_refused():
+    with pytest.raises(TypeError, match=r"seeds\[0\] must be an integer, got 1.9"):
+        LapReplay(8, S, A, seeds=(1.9,))
+
+
+def test_a_draw_counter_must_be_a_natural_number():
+    replay = LapReplay(8, S, A)
+    with pytest.raises(ValueError, match=r"value must be from 0 to 2\^64 - 1, got -1"):
+        replay.set_draw_counter(-1)
+    with pytest.raises(TypeError, match=r"value must be an integer, got 1\.9"):
+        replay.set_draw_counter(1.9)
+
+
+@pytest.mark.parametrize("flag", [None, 1, 0.0, "no"])
+def test_a_flag_that_is_no_bool_is_refused(flag):
+    replay = LapReplay(8, S, A)
+    for flags in ((flag, False), (False, flag)):
+        with pytest.raises(TypeError):
+            replay.add(OBS, ACTION, 0.0, OBS, *flags)
+    with pytest.raises(TypeError):
+        replay.add_episode(*ONE_STEP, flag)
+    assert replay.size() == 0
+
+
+def test_numpys_bool_is_a_flag():
+    replay = LapReplay(8, S, A)
+    replay.add(OBS, ACTION, 0.0, OBS, np.bool_(True), np.bool_(False))
+    replay.add_episode(*ONE_STEP, np.bool_(True))
+    assert np.all(replay.sample(8).not_terminated == 0)
