@@ -20,7 +20,7 @@ class MetricsWriter:
     def __init__(self, folder: Path, tensorboard: bool, keep_bytes: int = 0) -> None:
         # rows newer than the state that a run goes on from will be written again
         self._file = (folder / "metrics.jsonl").open("a", encoding="utf-8")
-        self._file.truncate(keep_bytes)
+        self._file.truncate(min(keep_bytes, self._file.tell()))
         self._folder = folder / "tensorboard"
         self._writers: dict[int, Any] = {}
         self.tensorboard = tensorboard and _tensorboard_installed()

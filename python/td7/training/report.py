@@ -30,7 +30,8 @@ class Report:
         self._start = time.monotonic()
 
     def __enter__(self) -> Report:
-        write_json(self.folder / "machine.json", describe_machine())
+        if not (self.folder / "machine.json").exists():  # a resumed run keeps its first command
+            write_json(self.folder / "machine.json", describe_machine())
         self.progress.__enter__()
         if self._tensorboard_wanted and not self.metrics.tensorboard:
             self.say("tensorboard is not installed: metrics go to metrics.jsonl alone")
