@@ -1,4 +1,4 @@
-"""The run folder: config.json, metrics.jsonl, tensorboard/, policy/seed-N/, bundle/, state/."""
+"""The run folder: settings, machine, metrics, tensorboard/, policy/seed-N/, bundle/, state/."""
 
 from __future__ import annotations
 

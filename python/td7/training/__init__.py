@@ -1,1 +1,1 @@
-"""Training: the online loop, its bursts, its run folder and its metrics."""
+"""Training: the online loop, its bursts, its saved state and its metrics."""
