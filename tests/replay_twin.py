@@ -6,6 +6,9 @@ Python's float64 where the core has double, and are equal to the bit.
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 
 MASK = 0xFFFFFFFF
@@ -42,14 +45,36 @@ def uniform(seed, stream, counter, index):
 
 
 def prefix_sums(node):
-    """Prefix sums of 16 values: steps 1, 2, 4 in each half, then the lower half's total."""
-    p = [float(x) for x in node]
-    for step in (1, 2, 4):
-        old = list(p)
-        for i in range(16):
-            if i % 8 >= step:
-                p[i] = old[i] + old[i - step]
-    return p[:8] + [x + p[7] for x in p[8:]]
+    """Prefix sums of 16 values: within each four from the left, then what stands before the four."""
+    p = []
+    for quad in range(4):
+        before, total = p[-1] if p else 0.0, 0.0
+        for x in node[4 * quad : 4 * quad + 4]:
+            total += float(x)
+            p.append(before + total)
+    return p
+
+
+LN2 = Fraction("0.693147180559945309417232121458176568075500134360255254120680009")
+LOG2 = [float(2 / ((2 * k + 1) * LN2)) for k in range(11)]
+EXP2 = [float(LN2**k / math.factorial(k)) for k in range(14)]
+
+
+def horner(coefficients, x):
+    total = coefficients[-1]
+    for c in reversed(coefficients[:-1]):
+        total = total * x + c
+    return total
+
+
+def power(x, alpha):
+    """x^alpha as csrc/replay/priority_power.h defines it."""
+    m, e = math.frexp(x)
+    if m < math.sqrt(0.5):
+        m, e = 2 * m, e - 1
+    s = (m - 1) / (m + 1)
+    y = alpha * (e + s * horner(LOG2, s * s))
+    return math.ldexp(horner(EXP2, y - round(y)), round(y))
 
 
 def tree_levels(weights):
@@ -65,10 +90,9 @@ def tree_levels(weights):
 
 
 def pick(node, u):
-    """The first child above zero whose prefix sum exceeds u * total, else the last above zero."""
+    """The first child whose prefix sum exceeds u * total."""
     p = prefix_sums(node)
-    above = [i for i in range(16) if node[i] > 0]
-    return next((i for i in above if p[i] > u * p[15]), above[-1])
+    return next(i for i in range(16) if p[i] > u * p[15])
 
 
 class Twin:
@@ -158,16 +182,16 @@ class Twin:
         slots = []
         for b in range(n):
             node = 0
-            for depth, level in enumerate(reversed(levels)):
-                u = uniform(self.seed, "replay", self.draws, b * len(levels) + depth)
-                node = 16 * node + pick(level[16 * node : 16 * node + 16], u)
+            for height in reversed(range(len(levels))):
+                u = uniform(self.seed, "replay", self.draws, height * 2**28 + b)
+                node = 16 * node + pick(levels[height][16 * node : 16 * node + 16], u)
             slots.append(node)
         self.draws += 1
         return np.array(slots)
 
     def update_priorities(self, index, td_error):
         for slot, error in zip(index, td_error, strict=True):
-            value = np.float32(max(float(error), self.min_priority) ** self.alpha)
+            value = np.float32(power(max(float(error), self.min_priority), self.alpha))
             self.priority[int(slot)] = value
             self.max_priority = max(self.max_priority, value)
 

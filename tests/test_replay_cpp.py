@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 COMPILER = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
 PROGRAMS = (
+    "test_kernels",
     "test_philox",
     "test_reserved_memory",
     "test_sum_tree",
@@ -28,7 +29,7 @@ def objects(tmp_path_factory):
     if COMPILER is None:
         pytest.skip("no C++ compiler is installed")
     folder = tmp_path_factory.mktemp("objects")
-    sources = sorted(ROOT.glob("csrc/replay/*.cc"))
+    sources = [*ROOT.glob("csrc/simd/*.cc"), *ROOT.glob("csrc/replay/*.cc")]
     command = [COMPILER, *OPTIONS, "-c", f"-I{ROOT / 'csrc'}", *map(str, sources)]
     subprocess.run(command, cwd=folder, check=True)
     return sorted(folder.glob("*.o"))

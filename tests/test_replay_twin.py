@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from replay_twin import Twin
+from td7.extension import core
 from td7.replay import LapReplay
 
 S, A = 3, 2
@@ -111,6 +112,13 @@ class Machine(RuleBasedStateMachine):
     def reset_max_priority(self, member):
         self.replay.reset_max_priority([member])
         self.twins[member].reset_max_priority()
+
+    @rule(name=st.sampled_from(core.instruction_sets()))
+    def change_the_instruction_set(self, name):
+        core.set_instruction_set(name)
+
+    def teardown(self):
+        core.set_instruction_set(core.instruction_sets()[0])
 
     @rule()
     def save_and_load(self):

@@ -70,9 +70,14 @@ class PhiloxStream {
         counter_high_(static_cast<std::uint32_t>(counter >> 32)),
         stream_(stream) {}
 
-  PhiloxBlock Block(std::uint32_t block) const {
-    return Philox4x32({block, counter_low_, counter_high_, stream_}, key_);
+  PhiloxKey key() const { return key_; }
+
+  // The counter words of a block.
+  PhiloxBlock Words(std::uint32_t block) const {
+    return {block, counter_low_, counter_high_, stream_};
   }
+
+  PhiloxBlock Block(std::uint32_t block) const { return Philox4x32(Words(block), key_); }
 
   // The uniform at `index`.
   double Uniform(std::uint32_t index) const {

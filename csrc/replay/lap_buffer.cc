@@ -1,7 +1,6 @@
 #include "replay/lap_buffer.h"
 
 #include <algorithm>
-#include <cmath>
 #include <stdexcept>
 
 #include "replay/lap_checks.h"
@@ -38,8 +37,7 @@ LapBuffer::LapBuffer(const LapConfig& config)
       segment_slots_(static_cast<int>(SegmentSlots(config))),
       tree_(MostSlots(config, segment_slots_)),
       rows_(MostSlots(config, segment_slots_), config.obs_size, config.action_size),
-      streams_(static_cast<std::size_t>(config.streams)),
-      floor_priority_(static_cast<float>(std::pow(config.min_priority, config.alpha))) {}
+      streams_(static_cast<std::size_t>(config.streams)) {}
 
 void LapBuffer::CheckStream(std::int64_t stream) const {
   CheckIndex("stream", stream, config_.streams);

@@ -37,9 +37,8 @@
 // transition and give its slot to another one, to which the index then belongs.
 //
 // Distribution: see sum_tree.h. A transition can be drawn from the moment it is added. Sample call
-// number c of a member takes its uniforms from the Philox stream (seed, "replay", c): draw b at
-// tree depth d (0 = root) uses index b * levels + d, with `levels` as the tree has it at that call.
-// The result depends on nothing else.
+// number c of a member takes its uniforms from the Philox stream (seed, "replay", c), a draw at a
+// level a number of its own (SumTree::Draw). The result depends on nothing else.
 //
 // Errors: std::invalid_argument (bad value) and std::out_of_range (bad index or stream), naming the
 // argument; the buffer is then unchanged. Threads: const methods may run at the same time, all
@@ -174,7 +173,6 @@ class LapBuffer {
   SegmentQueue segments_;
   std::vector<Stream> streams_;
   std::int64_t live_ = 0;
-  float floor_priority_;  // min_priority^alpha
   float max_priority_ = 1.0F;
   std::uint64_t draw_counter_ = 0;
 };

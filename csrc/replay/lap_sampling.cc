@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "random/philox.h"
+#include "replay/kernels.h"
 #include "replay/lap_buffer.h"
 #include "replay/lap_checks.h"
 
@@ -12,8 +13,7 @@ namespace td7 {
 namespace {
 
 constexpr std::uint32_t kStream = StreamId("replay");
-constexpr std::int64_t kDrawBlock = 256;  // draws that go down the tree together
-constexpr std::size_t kMostLevels = 8;
+constexpr auto kBlock = static_cast<std::int64_t>(SumTree::kDrawBlock);
 
 }  // namespace
 
@@ -26,16 +26,11 @@ void LapBuffer::CheckSample(std::int64_t n) const { CheckDraw(n, live_); }
 
 void LapBuffer::DrawAndGather(std::int64_t n, const SampleOutput& output) {
   const PhiloxStream random(config_.seed, kStream, draw_counter_++);
-  const auto levels = static_cast<std::size_t>(tree_.levels());
-  assert(levels <= kMostLevels);
-  std::array<double, static_cast<std::size_t>(kDrawBlock) * kMostLevels> uniforms;
   // never read back from the caller's memory, which may overlap itself or change
-  std::array<std::int64_t, static_cast<std::size_t>(kDrawBlock)> slots;
-  for (std::int64_t first = 0; first < n; first += kDrawBlock) {
-    const auto count = static_cast<std::size_t>(std::min(kDrawBlock, n - first));
-    const std::size_t from = static_cast<std::size_t>(first) * levels;
-    random.FillUniform(static_cast<std::uint32_t>(from), count * levels, uniforms.data());
-    tree_.Draw(uniforms.data(), count, slots.data());
+  std::array<std::int64_t, SumTree::kDrawBlock> slots;
+  for (std::int64_t first = 0; first < n; first += kBlock) {
+    const auto count = static_cast<std::size_t>(std::min(kBlock, n - first));
+    tree_.Draw(random, static_cast<std::size_t>(first), count, slots.data());
     const SampleOutput block = output.From(first, config_.obs_size, config_.action_size);
     rows_.Gather(slots.data(), count, block);
     std::copy_n(slots.data(), count, block.index);
@@ -63,26 +58,25 @@ void LapBuffer::CheckUpdate(const std::int64_t* index, const float* td_error, st
       ThrowBadError(row, i, td_error[i]);
     }
   }
-  // only an alpha near 1 can reach the tree's largest weight, so look once
-  const float most = n > 0 ? *std::max_element(td_error, td_error + n) : 0.0F;
-  if (std::pow(static_cast<double>(most), config_.alpha) > double{SumTree::kMaxWeight}) {
-    ThrowBadError(row, std::max_element(td_error, td_error + n) - td_error, most);
+  // a float32 is below 2^128, so only an alpha above 0.75 can reach the tree's largest weight, 2^96
+  if (n == 0 || config_.alpha <= 0.75) return;
+  const float* most = std::max_element(td_error, td_error + n);
+  if (std::pow(static_cast<double>(*most), config_.alpha) > double{SumTree::kMaxWeight}) {
+    ThrowBadError(row, most - td_error, *most);
   }
 }
 
 void LapBuffer::ApplyUpdate(const std::int64_t* index, const float* td_error, std::int64_t n) {
-  std::array<float, kDrawBlock> priority;
-  for (std::int64_t first = 0; first < n; first += kDrawBlock) {
-    const std::int64_t count = std::min(kDrawBlock, n - first);
-    for (std::int64_t i = 0; i < count; ++i) {
-      const double error = static_cast<double>(td_error[first + i]);
-      const float value = error <= config_.min_priority
-                              ? floor_priority_
-                              : static_cast<float>(std::pow(error, config_.alpha));
-      priority[static_cast<std::size_t>(i)] = value;
-      max_priority_ = std::max(max_priority_, value);
-    }
-    tree_.Set(index + first, priority.data(), static_cast<std::size_t>(count));
+  std::array<float, SumTree::kDrawBlock> error;
+  std::array<float, SumTree::kDrawBlock> priority;
+  for (std::int64_t first = 0; first < n; first += kBlock) {
+    const auto count = static_cast<std::size_t>(std::min(kBlock, n - first));
+    std::fill(std::copy_n(td_error + first, count, error.begin()), error.end(), 0.0F);
+    ActiveKernels().raise(error.data(), count, config_.min_priority, config_.alpha,
+                          priority.data());
+    tree_.Set(index + first, priority.data(), count);
+    max_priority_ =
+        std::max(max_priority_, *std::max_element(priority.data(), priority.data() + count));
   }
 }
 

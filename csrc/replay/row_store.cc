@@ -1,11 +1,30 @@
 #include "replay/row_store.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
-#include "replay/sum_tree.h"
+#include "replay/prefetch.h"
 
 namespace td7 {
+namespace {
+
+constexpr std::size_t kPrefetchBytes = std::size_t{64} << 10;  // on their way at a time
+
+// memcpy for a few numbers, without the call: whole fours, then the last four once more.
+inline void CopyFloats(const float* from, std::size_t n, float* to) {
+  constexpr std::size_t kFour = 4;
+  if (n < kFour) {
+    for (std::size_t i = 0; i < n; ++i) to[i] = from[i];
+    return;
+  }
+  for (std::size_t i = 0; i + kFour <= n; i += kFour) {
+    std::memcpy(to + i, from + i, kFour * sizeof(float));
+  }
+  std::memcpy(to + n - kFour, from + n - kFour, kFour * sizeof(float));
+}
+
+}  // namespace
 
 RowStore::RowStore(std::int64_t max_rows, int obs_size, int action_size)
     : max_rows_(max_rows),
@@ -30,26 +49,20 @@ void RowStore::WriteStep(std::int64_t index, const float* action, float reward, 
   here[action_size_ + 1] = terminated ? 0.0F : 1.0F;
 }
 
-void RowStore::PrefetchRow(std::int64_t index) const {
-  const char* first = reinterpret_cast<const char*>(row(index));
-  const std::size_t bytes = row_bytes() + obs_size_ * sizeof(float);
-  for (std::size_t offset = 0; offset < bytes; offset += 64) PrefetchLine(first + offset);
-  PrefetchLine(first + bytes - 1);
-}
-
 void RowStore::Gather(const std::int64_t* slots, std::size_t n, const SampleOutput& output) const {
-  constexpr std::size_t kAhead = 12;  // rows whose lines are on their way
-  for (std::size_t b = 0; b < n && b < kAhead; ++b) PrefetchRow(slots[b]);
+  const std::size_t bytes = row_bytes() + obs_size_ * sizeof(float);
+  const std::size_t ahead = std::max(kPrefetchBytes / bytes, std::size_t{4});
+  for (std::size_t b = 0; b < n && b < ahead; ++b) Prefetch(row(slots[b]), bytes);
   for (std::size_t b = 0; b < n; ++b) {
-    if (b + kAhead < n) PrefetchRow(slots[b + kAhead]);
+    if (b + ahead < n) Prefetch(row(slots[b + ahead]), bytes);
     const float* here = row(slots[b]);
     assert(slots[b] + 1 < max_rows_);
     const float* action = here + obs_size_;
-    std::memcpy(output.obs + b * obs_size_, here, obs_size_ * sizeof(float));
-    std::memcpy(output.action + b * action_size_, action, action_size_ * sizeof(float));
+    CopyFloats(here, obs_size_, output.obs + b * obs_size_);
+    CopyFloats(action, action_size_, output.action + b * action_size_);
     output.reward[b] = action[action_size_];
     output.not_terminated[b] = action[action_size_ + 1];
-    std::memcpy(output.next_obs + b * obs_size_, here + stride_, obs_size_ * sizeof(float));
+    CopyFloats(here + stride_, obs_size_, output.next_obs + b * obs_size_);
   }
 }
 

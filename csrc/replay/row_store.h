@@ -71,7 +71,6 @@ class RowStore {
     assert(index >= 0 && index < max_rows_);
     return static_cast<std::size_t>(index) * stride_;
   }
-  void PrefetchRow(std::int64_t index) const;
 
   std::int64_t max_rows_;
   std::size_t obs_size_;

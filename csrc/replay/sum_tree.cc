@@ -3,80 +3,36 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <numeric>
+
+#include "replay/kernels.h"
 
 namespace td7 {
 namespace {
 
-constexpr std::size_t kWide = static_cast<std::size_t>(SumTree::kFan);
-using Prefix = std::array<double, kWide>;
+constexpr std::size_t kFanOut = static_cast<std::size_t>(SumTree::kFan);
+constexpr std::size_t kBlock = SumTree::kDrawBlock;
+static_assert(kBlock % ReplayKernels::kGroup == 0);
 
-// The prefix sums of a node in the order that the header defines.
-inline Prefix ScanNode(const float* node) {
-  Prefix p;
-  for (std::size_t i = 0; i < kWide; ++i) p[i] = static_cast<double>(node[i]);
-  for (std::size_t step = 1; step < 8; step *= 2) {
-    for (std::size_t i = 7; i >= step;
-         --i) {  // downwards, so that p[i - step] is still the old value
-      p[i] += p[i - step];
-      p[i + 8] += p[i + 8 - step];
-    }
+// The prefix sums of one node in the order that the header defines.
+std::array<double, kFanOut> PrefixSums(const float* node) {
+  std::array<double, kFanOut> p;
+  double before = 0.0;
+  for (std::size_t i = 0; i < kFanOut;) {
+    double sum = 0.0;
+    do {
+      sum += static_cast<double>(node[i]);
+      p[i] = before + sum;
+    } while (++i % 4 != 0);
+    before = p[i - 1];
   }
-  for (std::size_t i = 8; i < kWide; ++i) p[i] += p[7];
   return p;
 }
 
-// The last prefix sum of ScanNode, to the bit (addition is commutative, so only the grouping
-// matters).
-inline double NodeTotal(const float* node) {
-  std::array<double, 2> half;
-  for (std::size_t h = 0; h < 2; ++h) {
-    std::array<double, 8> x;
-    for (std::size_t i = 0; i < 8; ++i) x[i] = static_cast<double>(node[8 * h + i]);
-    half[h] = ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
-  }
-  return half[0] + half[1];
-}
-
-inline unsigned FirstBit(unsigned mask) {
-#if defined(__GNUC__) || defined(__clang__)
-  return static_cast<unsigned>(__builtin_ctz(mask));
-#else
-  unsigned bit = 0;
-  while ((mask >> bit & 1U) == 0) ++bit;
-  return bit;
-#endif
-}
-
-// The last child above zero. REQUIRES: there is one.
-std::size_t LastAboveZero(const float* node) {
-  std::size_t child = kWide - 1;
-  while (child > 0 && !(node[child] > 0.0F)) --child;
-  return child;
-}
-
-inline std::size_t PickChild(const float* node, double uniform) {
-  const Prefix p = ScanNode(node);
-  const double target = uniform * p[kWide - 1];
-  unsigned mask = 0;
-  for (std::size_t i = 0; i < kWide; ++i) {
-    const bool here = (p[i] > target) & (node[i] > 0.0F);
-    mask |= static_cast<unsigned>(here) << i;
-  }
-  return mask != 0 ? FirstBit(mask) : LastAboveZero(node);
-}
-
-// Share of a node's draws that go to `child`: the length of the targets for which PickChild returns
-// it.
-double ChildShare(const float* node, std::size_t child) {
-  if (!(node[child] > 0.0F)) return 0.0;
-  const Prefix p = ScanNode(node);
-  const double total = p[kWide - 1];
-  double low = 0.0;
-  for (std::size_t i = 0; i < child; ++i) {
-    if (node[i] > 0.0F) low = std::max(low, p[i]);
-  }
-  const double high = child == LastAboveZero(node) ? total : std::min(p[child], total);
-  return std::max(0.0, high - low) / total;
+// Repeats the last of n entries until whole groups are full.
+std::size_t FillGroup(std::size_t n, std::int64_t* nodes) {
+  for (; n % ReplayKernels::kGroup != 0; ++n) nodes[n] = nodes[n - 1];
+  return n;
 }
 
 }  // namespace
@@ -93,14 +49,16 @@ SumTree::SumTree(std::int64_t max_slots) : max_slots_(max_slots) {
   }
 }
 
-double SumTree::Total() const { return NodeTotal(level_[static_cast<std::size_t>(levels_) - 1]); }
+double SumTree::Total() const {
+  return PrefixSums(level_[static_cast<std::size_t>(levels_) - 1])[kFanOut - 1];
+}
 
 float SumTree::MaxWeight() const {
-  std::array<float, kWide>
+  std::array<float, kFanOut>
       most{};  // one running maximum a lane, so that the compiler can use vectors
   const float* weights = level_[0];
   for (std::int64_t node = 0; node * kFan < used_; ++node) {
-    for (std::size_t i = 0; i < kWide; ++i) {
+    for (std::size_t i = 0; i < kFanOut; ++i) {
       const float weight = weights[node * kFan + static_cast<std::int64_t>(i)];
       most[i] = weight > most[i] ? weight : most[i];
     }
@@ -113,18 +71,22 @@ void SumTree::Reach(std::int64_t slot) {
   used_ = std::max(used_, slot + 1);
   while ((std::int64_t{1} << (4 * levels_)) < used_) {
     const auto top = static_cast<std::size_t>(levels_);
-    level_[top][0] = static_cast<float>(NodeTotal(level_[top - 1]));
+    level_[top][0] = static_cast<float>(PrefixSums(level_[top - 1])[kFanOut - 1]);
     ++levels_;
   }
 }
 
 void SumTree::RefreshRange(std::int64_t first, std::int64_t last) {
+  const ReplayKernels& kernels = ActiveKernels();
+  std::array<std::int64_t, kBlock> nodes;
   for (std::size_t level = 1; level < static_cast<std::size_t>(levels_); ++level) {
     first /= kFan;
     last /= kFan;
-    const float* below = level_[level - 1];
-    for (std::int64_t i = first; i <= last; ++i) {
-      level_[level][i] = static_cast<float>(NodeTotal(below + i * kFan));
+    for (std::int64_t start = first; start <= last; start += std::int64_t{kBlock}) {
+      const std::int64_t end = std::min(last + 1, start + std::int64_t{kBlock});
+      std::iota(nodes.begin(), nodes.begin() + (end - start), start);
+      const std::size_t count = FillGroup(static_cast<std::size_t>(end - start), nodes.data());
+      kernels.sum_nodes(level_[level - 1], nodes.data(), count, level_[level]);
     }
   }
 }
@@ -137,46 +99,70 @@ void SumTree::SetRange(std::int64_t first, std::int64_t count, float weight) {
 }
 
 void SumTree::Set(const std::int64_t* slots, const float* weights, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) {
-    assert(slots[i] >= 0 && slots[i] < used_);
-    level_[0][slots[i]] = weights[i];
-  }
-  // equal parents are recomputed more than once: cheaper than finding them
-  for (int level = 1; level < levels_; ++level) {
-    const float* below = level_[static_cast<std::size_t>(level) - 1];
-    float* here = level_[static_cast<std::size_t>(level)];
-    const float* above =
-        level + 1 < levels_ ? level_[static_cast<std::size_t>(level) + 1] : nullptr;
-    for (std::size_t i = 0; i < n; ++i) {
-      const std::int64_t value = slots[i] >> (4 * level);
-      here[value] = static_cast<float>(NodeTotal(below + value * kFan));
-      if (above != nullptr) PrefetchLine(above + (value >> 4));
+  const ReplayKernels& kernels = ActiveKernels();
+  std::array<std::int64_t, kBlock> nodes;
+  for (std::size_t done = 0; done < n; done += kBlock) {
+    const std::size_t count = std::min(kBlock, n - done);
+    for (std::size_t i = 0; i < count; ++i) {
+      assert(slots[done + i] >= 0 && slots[done + i] < used_);
+      nodes[i] = slots[done + i];
+      level_[0][nodes[i]] = weights[done + i];
+    }
+    // equal parents are recomputed more than once: cheaper than finding them
+    std::size_t filled = FillGroup(count, nodes.data());
+    std::int64_t all = used_;
+    for (std::size_t level = 1; level < static_cast<std::size_t>(levels_); ++level) {
+      all = (all + kFan - 1) / kFan;
+      if (all <= static_cast<std::int64_t>(filled)) {  // fewer nodes than slots: each of them once
+        std::iota(nodes.begin(), nodes.begin() + all, 0);
+        filled = FillGroup(static_cast<std::size_t>(all), nodes.data());
+      } else {
+        for (std::size_t i = 0; i < filled; ++i) nodes[i] /= kFan;
+      }
+      kernels.sum_nodes(level_[level - 1], nodes.data(), filled, level_[level]);
     }
   }
 }
 
-void SumTree::Draw(const double* uniforms, std::size_t n, std::int64_t* slots) const {
-  assert(Total() > 0.0);
-  const auto levels = static_cast<std::size_t>(levels_);
-  std::fill_n(slots, n, std::int64_t{0});
-  for (std::size_t depth = 0; depth < levels; ++depth) {
-    const std::size_t level = levels - 1 - depth;
-    const float* here = level_[level];
+// fill(level, uniforms) writes the uniforms of a level, up to the end of the last group.
+template <typename Fill>
+void SumTree::DrawBlock(std::size_t n, std::int64_t* slots, const Fill& fill) const {
+  assert(n <= kBlock && Total() > 0.0);
+  const ReplayKernels& kernels = ActiveKernels();
+  std::array<double, kBlock> uniforms;
+  std::array<std::int64_t, kBlock> nodes{};
+  for (auto level = static_cast<std::size_t>(levels_); level-- > 0;) {
+    fill(level, uniforms.data());
     const float* below = level > 0 ? level_[level - 1] : nullptr;
-    for (std::size_t b = 0; b < n; ++b) {
-      const std::int64_t first = slots[b] * kFan;
-      const std::size_t child = PickChild(here + first, uniforms[b * levels + depth]);
-      slots[b] = first + static_cast<std::int64_t>(child);
-      if (below != nullptr) PrefetchLine(below + slots[b] * kFan);
-    }
+    kernels.pick_children(level_[level], uniforms.data(), n, nodes.data(), below);
   }
+  std::copy_n(nodes.data(), n, slots);
+}
+
+void SumTree::Draw(const PhiloxStream& random, std::size_t first, std::size_t n,
+                   std::int64_t* slots) const {
+  for (std::size_t done = 0; done < n; done += kBlock) {
+    const std::size_t count = std::min(kBlock, n - done);
+    DrawBlock(count, slots + done, [&](std::size_t level, double* uniforms) {
+      const std::size_t number = kLevelStride * level + first + done;
+      ActiveKernels().fill_uniforms(random, static_cast<std::uint32_t>(number), count, uniforms);
+    });
+  }
+}
+
+void SumTree::DrawWith(const double* uniforms, std::size_t n, std::int64_t* slots) const {
+  DrawBlock(n, slots, [&](std::size_t level, double* row) {
+    std::fill_n(row, kBlock, 0.0);
+    std::copy_n(uniforms + level * n, n, row);
+  });
 }
 
 double SumTree::PathProbability(std::int64_t slot) const {
   double probability = 1.0;
   for (std::size_t level = 0; level < static_cast<std::size_t>(levels_); ++level) {
-    probability *=
-        ChildShare(level_[level] + slot / kFan * kFan, static_cast<std::size_t>(slot % kFan));
+    const std::array<double, kFanOut> p = PrefixSums(level_[level] + slot / kFan * kFan);
+    const auto child = static_cast<std::size_t>(slot % kFan);
+    probability *= (p[child] - (child > 0 ? p[child - 1] : 0.0)) / p[kFanOut - 1];
     slot /= kFan;
   }
   return probability;

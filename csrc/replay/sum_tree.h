@@ -13,23 +13,20 @@
 // searched, only as far as slots have been used: the tree starts with one level and adds a root
 // whenever a slot beyond the current span is first used.
 //
-// Arithmetic. A node's 16 values x0..x15 are widened to double and summed in one fixed order, that
-// of a parallel prefix sum with steps 1, 2, 4 in each half of eight, to which the upper half then
-// adds the lower half's total:
-//   p[i] += p[i-1], p[i] += p[i-2], p[i] += p[i-4]  (all i of a half at once, i-k within the half);
-//   p[8..15] += p[7]
-// so p[7] = ((x0+x1)+(x2+x3))+((x4+x5)+(x6+x7)), and the total p[15] is that of the upper half plus
-// p[7]. Vectors of 2, 4 or 8 doubles can follow the same order, so every implementation gives the
-// same bits. A parent is the total rounded once to float32; it is always recomputed from its
-// children, never adjusted, so nothing drifts.
+// Arithmetic. A node's 16 values x0..x15 are widened to double and summed in one fixed order: from
+// left to right within each four, to which the sum of what stands before the four is added,
+//   p[4q] = o + x[4q], p[4q+1] = o + (x[4q] + x[4q+1]), ..., with o = p[4q-1], and 0 for the first,
+// so the node's total is p[15]. Vectors can follow that order (a lane a node, or a lane a four), so
+// every implementation gives the same bits. A parent is the total rounded once to float32; it is
+// always recomputed from its children, never adjusted, so nothing drifts.
 //
-// Distribution. At each level a fresh uniform u in [0, 1) picks, with t = u * p[15], the first
-// child i with p[i] > t and a weight above zero (if rounding leaves none: the last child above
-// zero). A child of weight zero is never picked, whatever the rounding. The probability of a slot
-// is the product over the levels of its interval's share; as every parent is off by at most 2^-24
-// of itself, it is w / total within (levels - 1) * 2^-23 of itself at worst: 6e-7 up to 16.7
-// million slots and 7.2e-7 up to 268 million. Within one node, weights more than 2^50 apart lose
-// accuracy.
+// Distribution. At each level a fresh uniform u in [0, 1) picks the first child i with
+// p[i] > u * p[15]. There always is one, as u * p[15] < p[15] for u <= 1 - 2^-53. Sums never fall
+// from left to right and a value of zero leaves them as they are, to the bit; so a child of weight
+// zero is never picked, whatever the rounding. The probability of a slot is the product over the
+// levels of (p[i] - p[i-1]) / p[15]; as every parent is off by at most 2^-24 of itself, it is
+// w / total within (levels - 1) * 2^-23 of itself at worst: 6e-7 up to 16.7 million slots and
+// 7.2e-7 up to 268 million. Within one node, weights more than 2^50 apart lose accuracy.
 //
 // Weights are 0 or lie in [kMinWeight, kMaxWeight], so that no sum overflows or becomes subnormal.
 //
@@ -42,20 +39,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "random/philox.h"
+#include "replay/prefetch.h"
 #include "replay/reserved_memory.h"
 
 namespace td7 {
 
 static_assert(FLT_EVAL_METHOD == 0, "sums are promised to the bit: no wider intermediate results");
-
-// Asks the processor to load the cache line at `address`; any address is allowed.
-inline void PrefetchLine(const void* address) {
-#if defined(__GNUC__) || defined(__clang__)
-  __builtin_prefetch(address);
-#else
-  (void)address;
-#endif
-}
 
 // Owns its memory; movable, not copyable. Methods check their requirements with assert only.
 class SumTree {
@@ -64,6 +54,8 @@ class SumTree {
   static constexpr float kMinWeight = 0x1.0p-96F;
   static constexpr float kMaxWeight = 0x1.0p+96F;
   static constexpr std::int64_t kMaxSlots = std::int64_t{1} << 31;
+  static constexpr std::size_t kLevelStride = std::size_t{1} << 28;
+  static constexpr std::size_t kDrawBlock = 256;
 
   // All weights are 0. REQUIRES: 1 <= max_slots <= kMaxSlots. Throws std::bad_alloc.
   explicit SumTree(std::int64_t max_slots);
@@ -84,7 +76,7 @@ class SumTree {
   void PrefetchWeight(std::int64_t slot) const {
     const auto start = reinterpret_cast<std::uintptr_t>(level_[0]);
     const std::uintptr_t offset = static_cast<std::uintptr_t>(slot) * sizeof(float);
-    PrefetchLine(reinterpret_cast<const void*>(start + offset));
+    Prefetch(reinterpret_cast<const void*>(start + offset), sizeof(float));
   }
 
   // The weights of slots 0 .. used_slots() - 1.
@@ -103,10 +95,16 @@ class SumTree {
   // by level. REQUIRES: every slot < used_slots().
   void Set(const std::int64_t* slots, const float* weights, std::size_t n);
 
-  // Draws n slots, with replacement; draw b uses uniforms[b * levels() + depth], depth 0 at the
-  // root. O(n levels): all draws go down one level at a time, so that the memory accesses of
-  // different draws overlap. REQUIRES: Total() > 0; every uniform in [0, 1).
-  void Draw(const double* uniforms, std::size_t n, std::int64_t* slots) const;
+  // Draws n slots, with replacement. Draw first + b uses number kLevelStride * level + first + b of
+  // `random` at each level, 0 being that of the weights, so it is the same whatever else is drawn.
+  // O(n levels): kDrawBlock draws go down together, one level at a time, so that their memory
+  // accesses overlap. REQUIRES: Total() > 0; first even; first + n <= kLevelStride.
+  void Draw(const PhiloxStream& random, std::size_t first, std::size_t n,
+            std::int64_t* slots) const;
+
+  // The same with given uniforms [levels(), n], the last row for the root. REQUIRES: Total() > 0;
+  // n <= kDrawBlock; every uniform in [0, 1).
+  void DrawWith(const double* uniforms, std::size_t n, std::int64_t* slots) const;
 
   // The probability with which Draw gives `slot` for real-valued uniforms (the 2^-53 grid is not
   // resolved): product over the levels of the length of the child's interval over the node's total.
@@ -125,6 +123,8 @@ class SumTree {
  private:
   void Reach(std::int64_t slot);
   void RefreshRange(std::int64_t first, std::int64_t last);
+  template <typename Fill>
+  void DrawBlock(std::size_t n, std::int64_t* slots, const Fill& fill) const;
 
   std::vector<ReservedMemory> memory_;  // one block per level
   std::vector<float*> level_;           // its values

@@ -106,11 +106,8 @@ void ThreadsShareAReplay(const std::string& path) {
 double Look(const LapBuffer& buffer) {
   double sum = static_cast<double>(buffer.size()) + static_cast<double>(buffer.max_priority());
   const SumTree& tree = buffer.tree();
-  const auto levels = static_cast<std::size_t>(tree.levels());
-  std::vector<double> uniforms(64 * levels);
-  PhiloxStream(1, 2, 3).FillUniform(0, uniforms.size(), uniforms.data());
   std::vector<std::int64_t> slots(64);
-  tree.Draw(uniforms.data(), slots.size(), slots.data());
+  tree.Draw(PhiloxStream(1, 2, 3), 0, slots.size(), slots.data());
   const std::vector<float> errors(slots.size(), 1.0F);
   buffer.CheckSample(64);
   buffer.CheckUpdate(slots.data(), errors.data(), 64);

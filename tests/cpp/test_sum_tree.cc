@@ -19,7 +19,7 @@ constexpr double kAlmostOne = 1.0 - 0x1.0p-53;
 std::int64_t DrawOne(const SumTree& tree, double uniform) {
   const std::vector<double> uniforms(static_cast<std::size_t>(tree.levels()), uniform);
   std::int64_t slot = -1;
-  tree.Draw(uniforms.data(), 1, &slot);
+  tree.DrawWith(uniforms.data(), 1, &slot);
   return slot;
 }
 
