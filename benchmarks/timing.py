@@ -69,14 +69,13 @@ class Clock:
     def _calls(self, state: str, metric: str, subject: Subject) -> Call:
         """Return a warmed-up function and the arguments of one round's calls."""
         function, arguments = self._work(metric, subject)
-        if metric == "add_us":
-            hot_round(function, arguments)
-            return function, arguments  # always the whole episode
         # the first calls compile or allocate; the next ones tell how many make a round
         hot_round(function, arguments[:3])
         call_us = min(hot_round(function, arguments[:5]) for _ in range(5))
         wanted = max(3, int(self.effort.hot_ms * 1000 / call_us))
         count = self.effort.swept_calls if state == "swept" else wanted
+        if metric == "add_us":
+            count = STEPS * max(1, wanted // STEPS)  # whole episodes
         return function, list(islice(cycle(arguments), count))
 
     def _work(self, metric: str, subject: Subject) -> Call:
