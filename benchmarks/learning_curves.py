@@ -14,13 +14,12 @@ import json
 import shutil
 from pathlib import Path
 
+from benchmarks.tables import ROOT, rewrite
 from td7.run_folder import read_settings
 from td7.study.plot import evaluation_curves, plot_runs
 from td7.training.metrics import read_metrics
 
-ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "curves"
-BEGIN, END = "<!-- curves: begin -->", "<!-- curves: end -->"
 
 
 def keep(run: Path) -> None:
@@ -69,10 +68,7 @@ def main() -> None:
     folders = sorted(path for path in RESULTS.iterdir() if path.is_dir())
     for folder in folders:
         plot_runs([folder], RESULTS / f"{folder.name}.png")
-    readme = (ROOT / "README.md").read_text()
-    head, rest = readme.split(BEGIN)
-    sections = "\n\n".join(table_of(folder) for folder in folders)
-    (ROOT / "README.md").write_text(f"{head}{BEGIN}\n{sections}\n{END}{rest.split(END)[1]}")
+    rewrite("curves", "\n\n".join(table_of(folder) for folder in folders))
 
 
 if __name__ == "__main__":
