@@ -5,33 +5,18 @@
 // in Experience Replay" (NeurIPS 2020): priority = max(|td error|, min_priority)^alpha, new
 // transitions get the maximum priority.
 //
-//   AddStep, AddEpisode -> a stream's segment -> rows (RowStore) and weights (SumTree)
+//   AddStep, AddEpisode -> slots (SlotLedger) -> rows (RowStore) and weights (SumTree)
 //   Sample              <- rows <- slots drawn by weight
 //   UpdatePriorities    -> weights
 //
-// Slots. A transition lives in a slot; its index is the slot's number. Slots are grouped in
-// segments of segment_slots() consecutive ones; each stream writes its own segment from front to
-// back. next_obs is the obs of the next slot, so after a stream's last transition one slot holds
-// the following observation only. Such a slot has weight 0 and cannot be drawn. While the episode
-// goes on the next transition takes that slot; when it ends the slot stays as it is and the stream
-// goes on after it. A full segment ends with such a slot, and its stream continues in a new
-// segment:
-//
-//   [ t t t o | t t o . ]   t transition, o following observation only, . not used yet
-//
-// is a segment of 8 after an episode of three steps and two steps of the next one; here the last
-// slot would hold the observation after a third.
+// Slots. A transition's index is its slot; slot_ledger.h says which slots hold what, and which
+// transitions a full buffer evicts. A live slot has a weight above zero, every other one 0.
+// Capacity counts transitions, exactly; memory is committed as slots are first used.
 //
 // AddStep continues the open episode in place if `obs` has the very bits of the last next_obs; if
 // it has not, the open episode is closed and a new one starts. What is drawn is the same either
 // way, only a slot more is used; unordered transitions may therefore be added one by one, at two
 // slots each.
-//
-// Capacity counts transitions, exactly. Before a transition would exceed it, the oldest transition
-// of the oldest segment (SegmentQueue) is evicted: its weight becomes 0. With one stream that is
-// first in, first out; with several it is so to within the transitions of one segment a stream.
-// Evicted rows' memory is reused; address space is reserved for the worst case (episodes of one
-// step), memory is committed as slots are first used.
 //
 // An index is valid until the next AddStep or AddEpisode of the buffer: that may evict the
 // transition and give its slot to another one, to which the index then belongs.
@@ -49,18 +34,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "replay/row_store.h"
-#include "replay/segment_queue.h"
+#include "replay/slot_ledger.h"
 #include "replay/sum_tree.h"
 
 namespace td7 {
 
 static_assert(sizeof(std::size_t) >= 8, "slots times bytes a row must fit a std::size_t");
-
-class StateReader;
-class StateWriter;
 
 struct LapConfig {
   std::int64_t capacity = 1'000'000;  // transitions
@@ -81,9 +62,9 @@ class LapBuffer {
   const LapConfig& config() const { return config_; }
 
   // Number of live transitions.
-  std::int64_t size() const { return live_; }
+  std::int64_t size() const { return ledger_.size(); }
 
-  int segment_slots() const { return segment_slots_; }
+  int segment_slots() const { return ledger_.segment_slots(); }
 
   // Adds one transition. obs and next_obs [S], action [A], all finite. The episode of the stream
   // ends with it if terminated (which also ends the bootstrap) or truncated. O(S + A + levels).
@@ -147,32 +128,15 @@ class LapBuffer {
   bool StateIsSound() const;
 
  private:
-  struct Stream {
-    std::uint32_t segment = SegmentQueue::kNone;
-    std::int32_t next = 0;  // offset in the segment where the next transition goes
-    bool open = false;      // an episode is open; its last next_obs is at `next`
-  };
-
-  void CheckStream(std::int64_t stream) const;
-  void CheckSegmentLeft() const;
   bool RowIsSound(std::int64_t slot) const;
-  bool SegmentIsSound(std::uint32_t id) const;
-  bool StreamIsSound(const Stream& stream) const;
-  bool SparseSegmentsAreFew() const;
-  std::int64_t SlotOf(const Stream& stream) const {
-    return std::int64_t{stream.segment} * segment_slots_ + stream.next;
-  }
-  std::int64_t OpenSlot(Stream* stream, const float* obs);
-  void Publish(Stream* stream, std::int64_t count, const float* next_obs);
+  SlotLedger::Run Open(std::int64_t stream, std::int64_t wanted, const float* obs);
+  void Publish(std::int64_t stream, const SlotLedger::Run& run, const float* next_obs);
   void MakeRoom(std::int64_t wanted);
 
   LapConfig config_;
-  int segment_slots_;
+  SlotLedger ledger_;
   SumTree tree_;
   RowStore rows_;
-  SegmentQueue segments_;
-  std::vector<Stream> streams_;
-  std::int64_t live_ = 0;
   float max_priority_ = 1.0F;
   std::uint64_t draw_counter_ = 0;
 };

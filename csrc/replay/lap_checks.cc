@@ -60,11 +60,11 @@ const LapConfig& CheckConfig(const LapConfig& config) {
   return config;
 }
 
-void CheckSlots(const LapConfig& config, std::int64_t slots) {
+void CheckSlots(std::int64_t capacity, int streams, std::int64_t slots) {
   if (slots <= SumTree::kMaxSlots) return;
-  throw std::invalid_argument("capacity = " + NumberText(config.capacity) + " with streams = " +
-                              NumberText(config.streams) + " needs " + NumberText(slots) +
-                              " slots, more than " + NumberText(SumTree::kMaxSlots));
+  throw std::invalid_argument(
+      "capacity = " + NumberText(capacity) + " with streams = " + NumberText(streams) + " needs " +
+      NumberText(slots) + " slots, more than " + NumberText(SumTree::kMaxSlots));
 }
 
 void CheckIndex(const char* name, std::int64_t value, std::int64_t end) {

@@ -16,8 +16,8 @@ bool AllFinite(const float* values, std::size_t n);
 // Returns its argument. Throws std::invalid_argument.
 const LapConfig& CheckConfig(const LapConfig& config);
 
-// Throws std::invalid_argument if a buffer of this config needs more slots than the tree can hold.
-void CheckSlots(const LapConfig& config, std::int64_t slots);
+// Throws std::invalid_argument if a buffer needs more slots than the tree can hold.
+void CheckSlots(std::int64_t capacity, int streams, std::int64_t slots);
 
 // Throws std::out_of_range unless 0 <= value < end.
 void CheckIndex(const char* name, std::int64_t value, std::int64_t end);

@@ -22,7 +22,7 @@ void LapBuffer::Sample(std::int64_t n, const SampleOutput& output) {
   DrawAndGather(n, output);
 }
 
-void LapBuffer::CheckSample(std::int64_t n) const { CheckDraw(n, live_); }
+void LapBuffer::CheckSample(std::int64_t n) const { CheckDraw(n, ledger_.size()); }
 
 void LapBuffer::DrawAndGather(std::int64_t n, const SampleOutput& output) {
   const PhiloxStream random(config_.seed, kStream, draw_counter_++);
@@ -49,11 +49,10 @@ void LapBuffer::UpdatePriorities(const std::int64_t* index, const float* td_erro
 void LapBuffer::CheckUpdate(const std::int64_t* index, const float* td_error, std::int64_t n,
                             std::int64_t row) const {
   constexpr std::int64_t kAhead = 16;
-  const std::int64_t used = tree_.used_slots();
+  const std::int64_t used = ledger_.used_slots();
   for (std::int64_t i = 0; i < n; ++i) {
     if (i + kAhead < n) tree_.PrefetchWeight(index[i + kAhead]);
-    const bool live = index[i] >= 0 && index[i] < used && tree_.weight(index[i]) > 0.0F;
-    if (!live) ThrowDeadIndex(row, i, index[i], used);
+    if (!ledger_.IsLive(index[i])) ThrowDeadIndex(row, i, index[i], used);
     if (!(td_error[i] >= 0.0F && std::isfinite(td_error[i]))) {
       ThrowBadError(row, i, td_error[i]);
     }
@@ -81,13 +80,12 @@ void LapBuffer::ApplyUpdate(const std::int64_t* index, const float* td_error, st
 }
 
 float LapBuffer::Priority(std::int64_t index) const {
-  const std::int64_t used = tree_.used_slots();
-  if (index < 0 || index >= used || !(tree_.weight(index) > 0.0F)) {
-    ThrowDeadIndex(-1, -1, index, used);
-  }
+  if (!ledger_.IsLive(index)) ThrowDeadIndex(-1, -1, index, ledger_.used_slots());
   return tree_.weight(index);
 }
 
-void LapBuffer::ResetMaxPriority() { max_priority_ = live_ > 0 ? tree_.MaxWeight() : 1.0F; }
+void LapBuffer::ResetMaxPriority() {
+  max_priority_ = ledger_.size() > 0 ? tree_.MaxWeight() : 1.0F;
+}
 
 }  // namespace td7

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 
 #include "replay/number_text.h"
 #include "replay/state_file.h"
@@ -26,16 +25,7 @@ struct DiskHeader {
   double min_priority;
 };
 
-// What a stream and a segment look like on disk: no padding, so that equal states give equal files.
-struct DiskStream {
-  std::uint32_t segment;
-  std::int32_t next;
-  std::uint32_t open;
-};
-struct DiskSegment {
-  std::uint16_t first;
-  std::uint16_t live;
-};
+// No padding, so that equal states give equal files.
 struct DiskMember {
   std::uint64_t seed;
   std::uint64_t draw_counter;
@@ -46,7 +36,7 @@ struct DiskMember {
   std::uint32_t free;
   float max_priority;
 };
-static_assert(sizeof(DiskStream) == 12 && sizeof(DiskSegment) == 4 && sizeof(DiskMember) == 48);
+static_assert(sizeof(DiskMember) == 48);
 
 DiskHeader HeaderOf(const LapConfig& config, std::size_t members, std::uint64_t file_bytes) {
   return {kMagic,          file_bytes,      static_cast<std::int64_t>(members),
@@ -79,32 +69,18 @@ void CheckHeader(const StateReader& reader, const DiskHeader& header, const Disk
 }  // namespace
 
 std::size_t LapBuffer::StateBytes() const {
-  const std::size_t lists = segments_.QueueOrder().size() + segments_.FreeOrder().size();
-  const std::size_t rows =
-      std::size_t{segments_.count()} * static_cast<std::size_t>(segment_slots_);
-  return sizeof(DiskMember) + streams_.size() * sizeof(DiskStream) +
-         segments_.count() * sizeof(DiskSegment) + lists * sizeof(std::uint32_t) +
-         static_cast<std::size_t>(tree_.used_slots()) * sizeof(float) + rows * rows_.row_bytes();
+  return sizeof(DiskMember) + ledger_.StateBytes() +
+         static_cast<std::size_t>(ledger_.used_slots()) * sizeof(float) +
+         static_cast<std::size_t>(ledger_.made_slots()) * rows_.row_bytes();
 }
 
 void LapBuffer::WriteState(StateWriter* writer) const {
-  const std::vector<std::uint32_t> queue = segments_.QueueOrder();
-  const std::vector<std::uint32_t> free = segments_.FreeOrder();
-  writer->Value(DiskMember{config_.seed, draw_counter_, live_, tree_.used_slots(),
-                           segments_.count(), static_cast<std::uint32_t>(queue.size()),
-                           static_cast<std::uint32_t>(free.size()), max_priority_});
-  for (const Stream& stream : streams_) {
-    writer->Value(DiskStream{stream.segment, stream.next, stream.open ? 1U : 0U});
-  }
-  for (std::uint32_t id = 0; id < segments_.count(); ++id) {
-    writer->Value(DiskSegment{segments_[id].first, segments_[id].live});
-  }
-  writer->Values(queue);
-  writer->Values(free);
-  writer->Bytes(tree_.weights(), static_cast<std::size_t>(tree_.used_slots()) * sizeof(float));
-  const std::size_t rows =
-      std::size_t{segments_.count()} * static_cast<std::size_t>(segment_slots_);
-  writer->Bytes(rows_.row(0), rows * rows_.row_bytes());
+  const SlotLedger::Sizes sizes = ledger_.StateSizes();
+  writer->Value(DiskMember{config_.seed, draw_counter_, sizes.live, sizes.used, sizes.segments,
+                           sizes.queued, sizes.free, max_priority_});
+  ledger_.WriteState(writer);
+  writer->Bytes(tree_.weights(), static_cast<std::size_t>(sizes.used) * sizeof(float));
+  writer->Bytes(rows_.row(0), static_cast<std::size_t>(ledger_.made_slots()) * rows_.row_bytes());
 }
 
 void LapBuffer::ReadState(StateReader* reader) {
@@ -113,30 +89,13 @@ void LapBuffer::ReadState(StateReader* reader) {
     reader->Refuse("has seed " + std::to_string(member.seed) + ", this replay has " +
                    std::to_string(config_.seed));
   }
-  const std::int64_t rows = std::int64_t{member.segments} * segment_slots_;
-  if (rows > tree_.max_slots() || member.weights < 0 || member.weights > rows) {
-    reader->Refuse("is torn or altered");
-  }
-  std::vector<Segment> segments(member.segments);
-  for (Stream& stream : streams_) {
-    const auto disk = reader->Value<DiskStream>();
-    if (disk.open > 1) reader->Refuse("is torn or altered");
-    stream = Stream{disk.segment, disk.next, disk.open != 0};
-    if (stream.segment < member.segments) segments[stream.segment].written = true;
-  }
-  for (Segment& segment : segments) {
-    const auto disk = reader->Value<DiskSegment>();
-    segment.first = disk.first;
-    segment.live = disk.live;
-  }
-  const auto queue = reader->Values<std::uint32_t>(member.queued);
-  const auto free = reader->Values<std::uint32_t>(member.free);
-  if (!segments_.Restore(std::move(segments), queue, free)) reader->Refuse("is torn or altered");
+  ledger_.ReadState({member.live, member.weights, member.segments, member.queued, member.free},
+                    reader);
   reader->Bytes(tree_.BeginRestore(member.weights),
                 static_cast<std::size_t>(member.weights) * sizeof(float));
   tree_.Rebuild();
-  reader->Bytes(rows_.row(0), static_cast<std::size_t>(rows) * rows_.row_bytes());
-  live_ = member.live;
+  ledger_.RestoreLiveness([this](std::int64_t slot) { return tree_.weight(slot) > 0.0F; });
+  reader->Bytes(rows_.row(0), static_cast<std::size_t>(ledger_.made_slots()) * rows_.row_bytes());
   max_priority_ = member.max_priority;
   draw_counter_ = member.draw_counter;
 }
