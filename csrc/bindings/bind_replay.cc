@@ -52,7 +52,23 @@ void AddEpisode(LapReplay& replay, std::int64_t member, std::int64_t stream, py:
   const auto* obs_data = InputArray<float>(obs, "obs", {steps + 1, config.obs_size});
   const auto* action_data = InputArray<float>(action, "action", {steps, config.action_size});
   const py::gil_scoped_release unlocked;
-  replay.AddEpisode(member, stream, steps, obs_data, action_data, reward_data, terminated);
+  replay.AddEpisode(member, stream, {steps, obs_data, action_data, reward_data}, terminated);
+}
+
+void AddTransitions(LapReplay& replay, std::int64_t member, std::int64_t stream, py::handle obs,
+                    py::handle action, py::handle reward, py::handle next_obs,
+                    py::handle terminated, py::handle truncated) {
+  const LapConfig& config = replay.config();
+  const auto* reward_data = InputArray<float>(reward, "reward", {"N"});
+  const std::int64_t n = SizeOf(reward, 0);
+  const auto* obs_data = InputArray<float>(obs, "obs", {n, config.obs_size});
+  const auto* action_data = InputArray<float>(action, "action", {n, config.action_size});
+  const auto* next_data = InputArray<float>(next_obs, "next_obs", {n, config.obs_size});
+  const auto* terminated_data = InputArray<bool>(terminated, "terminated", {n});
+  const auto* truncated_data = InputArray<bool>(truncated, "truncated", {n});
+  const py::gil_scoped_release unlocked;
+  replay.AddTransitions(member, stream, {n, obs_data, action_data, reward_data}, next_data,
+                        terminated_data, truncated_data);
 }
 
 void Sample(LapReplay& replay, py::handle members, py::handle obs, py::handle action,
@@ -102,9 +118,10 @@ auto Getter(const Read& read) {
 
 std::unique_ptr<LapReplay> MakeReplay(std::int64_t capacity, int obs_size, int action_size,
                                       py::handle seeds, int streams, double alpha,
-                                      double min_priority) {
+                                      double min_priority, const std::string& scratch_dir) {
   const auto* seed = InputArray<std::uint64_t>(seeds, "seeds", {"P"});
-  const LapConfig config{capacity, obs_size, action_size, streams, alpha, min_priority, 0};
+  const LapConfig config{capacity, obs_size,     action_size, streams,
+                         alpha,    min_priority, 0,           scratch_dir};
   return std::make_unique<LapReplay>(config, Copy(seed, SizeOf(seeds, 0)));
 }
 
@@ -131,7 +148,8 @@ void register_replay(py::module_& module) {
   py::register_local_exception_translator(&TranslateErrors);
   py::class_<LapReplay>(module, "LapReplay")
       .def(py::init(&MakeReplay), py::arg("capacity"), py::arg("obs_size"), py::arg("action_size"),
-           py::arg("seeds"), py::arg("streams"), py::arg("alpha"), py::arg("min_priority"))
+           py::arg("seeds"), py::arg("streams"), py::arg("alpha"), py::arg("min_priority"),
+           py::arg("scratch_dir"))
       .def_property_readonly("members", &LapReplay::members)
       .def_property_readonly("nbytes", py::cpp_function(&LapReplay::CommittedBytes, Unlocked()))
       .def("add", &Add, py::arg("member"), py::arg("stream"), py::arg("obs"), py::arg("action"),
@@ -139,6 +157,9 @@ void register_replay(py::module_& module) {
            py::arg("truncated").noconvert())
       .def("add_episode", &AddEpisode, py::arg("member"), py::arg("stream"), py::arg("obs"),
            py::arg("action"), py::arg("reward"), py::arg("terminated").noconvert())
+      .def("add_transitions", &AddTransitions, py::arg("member"), py::arg("stream"), py::arg("obs"),
+           py::arg("action"), py::arg("reward"), py::arg("next_obs"), py::arg("terminated"),
+           py::arg("truncated"))
       .def("end_episode", &LapReplay::EndEpisode, Unlocked(), py::arg("member"), py::arg("stream"))
       .def("sample", &Sample, py::arg("members"), py::arg("obs"), py::arg("action"),
            py::arg("reward"), py::arg("next_obs"), py::arg("not_terminated"), py::arg("index"),

@@ -19,26 +19,37 @@ struct LaneKernels {
   using Words = typename Lanes::Words;
   static constexpr std::size_t kLanes = Lanes::kCount;
 
+  // The keys of the ten rounds, the same in every lane.
+  struct RoundKeys {
+    explicit RoundKeys(PhiloxKey key) {
+      for (int round = 0; round < 10; ++round) {
+        word[round][0] = Lanes::AllWords(key[0]);
+        word[round][1] = Lanes::AllWords(key[1]);
+        key[0] += 0x9E3779B9U;
+        key[1] += 0xBB67AE85U;
+      }
+    }
+    Words word[10][2];
+  };
+
   // A lane holds a 32-bit word of a Philox counter in its low half; what is in the high half does
   // not matter.
   struct Counter {
     Words word[4];
   };
 
-  static Counter Philox(Counter c, PhiloxKey key) {
+  static Counter Philox(Counter c, const RoundKeys& keys) {
     const Words first = Lanes::AllWords(0xD2511F53U);
     const Words second = Lanes::AllWords(0xCD9E8D57U);
     for (int round = 0; round < 10; ++round) {
       const Words a = Lanes::MulLow(c.word[0], first);
       const Words b = Lanes::MulLow(c.word[2], second);
-      const Words left = Lanes::Xor(c.word[1], Lanes::AllWords(key[0]));
-      const Words right = Lanes::Xor(c.word[3], Lanes::AllWords(key[1]));
+      const Words left = Lanes::Xor(c.word[1], keys.word[round][0]);
+      const Words right = Lanes::Xor(c.word[3], keys.word[round][1]);
       c.word[0] = Lanes::Xor(Lanes::template ShiftRight<32>(b), left);
       c.word[1] = b;
       c.word[2] = Lanes::Xor(Lanes::template ShiftRight<32>(a), right);
       c.word[3] = a;
-      key[0] += 0x9E3779B9U;
-      key[1] += 0xBB67AE85U;
     }
     return c;
   }
@@ -59,12 +70,13 @@ struct LaneKernels {
 
   static void FillUniforms(const PhiloxStream& random, std::uint32_t first, std::size_t n,
                            double* uniforms) {
+    const RoundKeys keys(random.key());
     const PhiloxBlock words = random.Words(first / 2);
     Words block = Lanes::AddWords(Lanes::AllWords(words[0]), Lanes::Iota());
     for (std::size_t i = 0; i < n; i += 2 * kLanes) {
       const Counter c = Philox({{block, Lanes::AllWords(words[1]), Lanes::AllWords(words[2]),
                                  Lanes::AllWords(words[3])}},
-                               random.key());
+                               keys);
       Lanes::StoreInterleaved(Uniform53(c.word[0], c.word[1]), Uniform53(c.word[2], c.word[3]),
                               uniforms + i);
       block = Lanes::AddWords(block, Lanes::AllWords(kLanes));

@@ -1,5 +1,8 @@
 #include "replay/lap_buffer.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "replay/lap_checks.h"
 
 namespace td7 {
@@ -8,7 +11,7 @@ LapBuffer::LapBuffer(const LapConfig& config)
     : config_(CheckConfig(config)),
       ledger_(config.capacity, config.streams),
       tree_(ledger_.max_slots()),
-      rows_(ledger_.max_slots(), config.obs_size, config.action_size) {}
+      rows_(ledger_.max_slots(), config.obs_size, config.action_size, config.scratch_dir) {}
 
 void LapBuffer::AddStep(std::int64_t stream, const float* obs, const float* action, float reward,
                         const float* next_obs, bool terminated, bool truncated) {
@@ -29,29 +32,64 @@ void LapBuffer::EndEpisode(std::int64_t stream) {
   ledger_.EndEpisode(stream);
 }
 
-void LapBuffer::AddEpisode(std::int64_t stream, std::int64_t steps, const float* obs,
-                           const float* action, const float* reward, bool terminated) {
+void LapBuffer::AddEpisode(std::int64_t stream, const Transitions& steps, bool terminated) {
   ledger_.CheckStream(stream);
-  CheckEpisodeLength(steps, config_.capacity);
+  CheckSteps("an episode", steps.count, config_.capacity);
+  const auto rows = static_cast<std::size_t>(steps.count);
+  CheckFinite("obs", steps.obs, rows + 1, rows_.obs_size());
+  CheckFinite("action", steps.action, rows, rows_.action_size());
+  CheckFinite("reward", steps.reward, 0, rows);
+  MakeRoom(steps.count);
+  EndEpisode(stream);
+  Append(stream, steps, steps.obs + rows * rows_.obs_size(), terminated);
+  EndEpisode(stream);
+}
+
+void LapBuffer::AddTransitions(std::int64_t stream, const Transitions& steps, const float* next_obs,
+                               const bool* terminated, const bool* truncated) {
+  ledger_.CheckStream(stream);
+  CheckSteps("a block of transitions", steps.count, config_.capacity);
   const std::size_t obs_size = rows_.obs_size();
-  const std::size_t action_size = rows_.action_size();
-  const auto rows = static_cast<std::size_t>(steps);
-  CheckFinite("obs", obs, rows + 1, obs_size);
-  CheckFinite("action", action, rows, action_size);
-  CheckFinite("reward", reward, 0, rows);
-  EndEpisode(stream);
-  MakeRoom(steps);
-  for (std::size_t done = 0; done < rows;) {
-    const auto left = static_cast<std::int64_t>(rows - done);
-    const SlotLedger::Run run = Open(stream, left, obs + done * obs_size);
-    for (std::int64_t i = 0; i < run.count; ++i, ++done) {
-      if (i > 0) rows_.WriteObs(run.slot + i, obs + done * obs_size);
-      rows_.WriteStep(run.slot + i, action + done * action_size, reward[done],
-                      terminated && done + 1 == rows);
-    }
-    Publish(stream, run, obs + done * obs_size);
+  const auto rows = static_cast<std::size_t>(steps.count);
+  CheckFinite("obs", steps.obs, rows, obs_size);
+  CheckFinite("action", steps.action, rows, rows_.action_size());
+  CheckFinite("reward", steps.reward, 0, rows);
+  CheckFinite("next_obs", next_obs, rows, obs_size);
+  MakeRoom(steps.count);
+  for (std::size_t first = 0, end = 0; first < rows; first = end) {
+    bool ends = false;
+    bool goes_on = false;
+    do {  // up to the last transition whose next_obs is the obs of another one of its episode
+      const float* next = next_obs + end * obs_size;
+      ends = terminated[end] || truncated[end];
+      ++end;
+      goes_on = !ends && end < rows &&
+                std::memcmp(next, steps.obs + end * obs_size, obs_size * sizeof(float)) == 0;
+    } while (goes_on);
+    const Transitions run{static_cast<std::int64_t>(end - first), steps.obs + first * obs_size,
+                          steps.action + first * rows_.action_size(), steps.reward + first};
+    Append(stream, run, next_obs + (end - 1) * obs_size, terminated[end - 1]);
+    if (ends) EndEpisode(stream);
   }
-  EndEpisode(stream);
+}
+
+// Writes steps of one episode, the last of which leads to last_obs. REQUIRES: MakeRoom.
+void LapBuffer::Append(std::int64_t stream, const Transitions& steps, const float* last_obs,
+                       bool terminated) {
+  const std::size_t obs_size = rows_.obs_size();
+  for (std::int64_t done = 0; done < steps.count;) {
+    const auto obs = [&](std::int64_t step) {
+      return step < steps.count ? steps.obs + static_cast<std::size_t>(step) * obs_size : last_obs;
+    };
+    const SlotLedger::Run run = Open(stream, steps.count - done, obs(done));
+    for (std::int64_t i = 0; i < run.count; ++i, ++done) {
+      if (i > 0) rows_.WriteObs(run.slot + i, obs(done));
+      rows_.WriteStep(run.slot + i,
+                      steps.action + static_cast<std::size_t>(done) * rows_.action_size(),
+                      steps.reward[done], terminated && done + 1 == steps.count);
+    }
+    Publish(stream, run, obs(done));
+  }
 }
 
 // Slots for the stream's next transitions, with the first one's obs in place.
@@ -71,6 +109,8 @@ void LapBuffer::Publish(std::int64_t stream, const SlotLedger::Run& run, const f
 }
 
 void LapBuffer::MakeRoom(std::int64_t wanted) {
+  // for the worst case, that each is an episode of its own
+  rows_.Reach(std::min(ledger_.made_slots() + 2 * (wanted + segment_slots()), ledger_.max_slots()));
   ledger_.MakeRoom(wanted, [this](std::int64_t first, std::int64_t count) {
     tree_.SetRange(first, count, 0.0F);
   });

@@ -34,6 +34,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "replay/row_store.h"
 #include "replay/slot_ledger.h"
@@ -51,12 +52,23 @@ struct LapConfig {
   double alpha = 0.4;         // in [0, 1]; 0 draws uniformly
   double min_priority = 1.0;  // floor of |td error| before the power
   std::uint64_t seed = 0;
+  std::string scratch_dir;  // folder of an unnamed file for the rows; empty: they lie in memory
+};
+
+// Consecutive transitions of a caller, dense and row-major: obs [count, S] or as said, action
+// [count, A], reward [count].
+struct Transitions {
+  std::int64_t count;
+  const float* obs;
+  const float* action;
+  const float* reward;
 };
 
 class LapBuffer {
  public:
   // Throws std::invalid_argument on a bad config, std::bad_alloc if the address space cannot be
-  // reserved.
+  // reserved, std::system_error if scratch_dir cannot be used; so do the methods that add, if the
+  // disk is full.
   explicit LapBuffer(const LapConfig& config);
 
   const LapConfig& config() const { return config_; }
@@ -74,11 +86,16 @@ class LapBuffer {
   // Closes the stream's open episode, if any: the next step starts a new one. O(1).
   void EndEpisode(std::int64_t stream);
 
-  // Adds a whole episode of 1 <= steps <= capacity transitions, all of which can be drawn
-  // afterwards; closes the stream's open episode first. obs [steps + 1, S], action [steps, A],
-  // reward [steps]; `terminated` says how the last step ended. O(steps (S + A)).
-  void AddEpisode(std::int64_t stream, std::int64_t steps, const float* obs, const float* action,
-                  const float* reward, bool terminated);
+  // Adds a whole episode of 1 <= count <= capacity transitions, all of which can be drawn
+  // afterwards; closes the stream's open episode first. obs is [count + 1, S]; `terminated` says
+  // how the last step ended. O(count (S + A)).
+  void AddEpisode(std::int64_t stream, const Transitions& steps, bool terminated);
+
+  // What AddStep would do for 1 <= count <= capacity transitions in turn, but all or none: a data
+  // set, or transitions in no order. next_obs [count, S], terminated and truncated [count].
+  // O(count (S + A)).
+  void AddTransitions(std::int64_t stream, const Transitions& steps, const float* next_obs,
+                      const bool* terminated, const bool* truncated);
 
   // Draws n transitions with replacement, advances the draw counter by one; the indices are valid
   // until the next transition is added. Outputs that overlap are filled in an unspecified order,
@@ -131,6 +148,8 @@ class LapBuffer {
   bool RowIsSound(std::int64_t slot) const;
   SlotLedger::Run Open(std::int64_t stream, std::int64_t wanted, const float* obs);
   void Publish(std::int64_t stream, const SlotLedger::Run& run, const float* next_obs);
+  void Append(std::int64_t stream, const Transitions& steps, const float* last_obs,
+              bool terminated);
   void MakeRoom(std::int64_t wanted);
 
   LapConfig config_;

@@ -86,10 +86,10 @@ void CheckFinite(const char* name, const float* values, std::size_t rows, std::s
                               NumberText(*bad));
 }
 
-void CheckEpisodeLength(std::int64_t steps, std::int64_t capacity) {
-  if (steps < 1) throw std::invalid_argument("an episode must have at least one step");
+void CheckSteps(const char* what, std::int64_t steps, std::int64_t capacity) {
+  if (steps < 1) throw std::invalid_argument(std::string(what) + " must have at least one step");
   if (steps <= capacity) return;
-  throw std::invalid_argument("an episode of " + NumberText(steps) +
+  throw std::invalid_argument(std::string(what) + " of " + NumberText(steps) +
                               " steps is longer than the capacity of " + NumberText(capacity));
 }
 

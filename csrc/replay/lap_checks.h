@@ -27,7 +27,7 @@ void CheckIndex(const char* name, std::int64_t value, std::int64_t end);
 void CheckFinite(const char* name, const float* values, std::size_t rows, std::size_t columns);
 
 // Throw std::invalid_argument.
-void CheckEpisodeLength(std::int64_t steps, std::int64_t capacity);
+void CheckSteps(const char* what, std::int64_t steps, std::int64_t capacity);
 void CheckDraw(std::int64_t n, std::int64_t live);
 
 // `row` and `place` say where in the argument; a negative one is left out.

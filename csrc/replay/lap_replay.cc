@@ -25,11 +25,17 @@ void LapReplay::AddStep(std::int64_t member, std::int64_t stream, const float* o
   Member(member).AddStep(stream, obs, action, reward, next_obs, terminated, truncated);
 }
 
-void LapReplay::AddEpisode(std::int64_t member, std::int64_t stream, std::int64_t steps,
-                           const float* obs, const float* action, const float* reward,
+void LapReplay::AddEpisode(std::int64_t member, std::int64_t stream, const Transitions& steps,
                            bool terminated) {
   const Lock alone(mutex_);
-  Member(member).AddEpisode(stream, steps, obs, action, reward, terminated);
+  Member(member).AddEpisode(stream, steps, terminated);
+}
+
+void LapReplay::AddTransitions(std::int64_t member, std::int64_t stream, const Transitions& steps,
+                               const float* next_obs, const bool* terminated,
+                               const bool* truncated) {
+  const Lock alone(mutex_);
+  Member(member).AddTransitions(stream, steps, next_obs, terminated, truncated);
 }
 
 void LapReplay::EndEpisode(std::int64_t member, std::int64_t stream) {

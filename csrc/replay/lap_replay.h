@@ -35,8 +35,10 @@ class LapReplay {
   // LapBuffer's methods of one member.
   void AddStep(std::int64_t member, std::int64_t stream, const float* obs, const float* action,
                float reward, const float* next_obs, bool terminated, bool truncated);
-  void AddEpisode(std::int64_t member, std::int64_t stream, std::int64_t steps, const float* obs,
-                  const float* action, const float* reward, bool terminated);
+  void AddEpisode(std::int64_t member, std::int64_t stream, const Transitions& steps,
+                  bool terminated);
+  void AddTransitions(std::int64_t member, std::int64_t stream, const Transitions& steps,
+                      const float* next_obs, const bool* terminated, const bool* truncated);
   void EndEpisode(std::int64_t member, std::int64_t stream);
   void SetDrawCounter(std::int64_t member, std::uint64_t counter);
 

@@ -95,6 +95,7 @@ void LapBuffer::ReadState(StateReader* reader) {
                 static_cast<std::size_t>(member.weights) * sizeof(float));
   tree_.Rebuild();
   ledger_.RestoreLiveness([this](std::int64_t slot) { return tree_.weight(slot) > 0.0F; });
+  rows_.Reach(ledger_.made_slots());
   reader->Bytes(rows_.row(0), static_cast<std::size_t>(ledger_.made_slots()) * rows_.row_bytes());
   max_priority_ = member.max_priority;
   draw_counter_ = member.draw_counter;

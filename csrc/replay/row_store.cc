@@ -9,7 +9,7 @@
 namespace td7 {
 namespace {
 
-constexpr std::size_t kPrefetchBytes = std::size_t{64} << 10;  // on their way at a time
+constexpr std::size_t kPrefetchBytes = std::size_t{32} << 10;  // on their way at a time
 
 // memcpy for a few numbers, without the call: whole fours, then the last four once more.
 inline void CopyFloats(const float* from, std::size_t n, float* to) {
@@ -26,13 +26,21 @@ inline void CopyFloats(const float* from, std::size_t n, float* to) {
 
 }  // namespace
 
-RowStore::RowStore(std::int64_t max_rows, int obs_size, int action_size)
+RowStore::RowStore(std::int64_t max_rows, int obs_size, int action_size,
+                   const std::string& scratch_dir)
     : max_rows_(max_rows),
       obs_size_(static_cast<std::size_t>(obs_size)),
       action_size_(static_cast<std::size_t>(action_size)),
-      stride_(obs_size_ + action_size_ + 2),
-      memory_(static_cast<std::size_t>(max_rows) * stride_ * sizeof(float)),
-      rows_(static_cast<float*>(memory_.data())) {}
+      stride_(obs_size_ + action_size_ + 2) {
+  const std::size_t bytes = static_cast<std::size_t>(max_rows) * row_bytes();
+  if (scratch_dir.empty()) {
+    memory_.emplace(bytes);
+    rows_ = static_cast<float*>(memory_->data());
+  } else {
+    file_ = ScratchFile(scratch_dir, bytes);
+    rows_ = static_cast<float*>(file_.data());
+  }
+}
 
 bool RowStore::SameObs(std::int64_t index, const float* obs) const {
   return std::memcmp(row(index), obs, obs_size_ * sizeof(float)) == 0;

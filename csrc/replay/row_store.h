@@ -5,15 +5,18 @@
 // Row 0 is 64-byte aligned.
 // next_obs of row r is obs of row r + 1, so a transition is read from one stretch of memory and
 // stored once. Rows know nothing of priorities, segments or episodes. Memory is committed as far as
-// rows are used. Not thread-safe for writes.
+// rows are used. Not thread-safe for writes. Movable, not copyable.
 #ifndef TD7_REPLAY_ROW_STORE_H_
 #define TD7_REPLAY_ROW_STORE_H_
 
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "replay/reserved_memory.h"
+#include "replay/scratch_file.h"
 
 namespace td7 {
 
@@ -41,8 +44,13 @@ struct SampleOutput {
 
 class RowStore {
  public:
-  // Throws std::bad_alloc.
-  RowStore(std::int64_t max_rows, int obs_size, int action_size);
+  // In memory if scratch_dir is empty, else in an unnamed file in that folder. Throws
+  // std::bad_alloc, std::system_error.
+  RowStore(std::int64_t max_rows, int obs_size, int action_size, const std::string& scratch_dir);
+
+  // Makes the rows below `rows` writable; REQUIRED before they are written. Throws
+  // std::system_error if the disk is full.
+  void Reach(std::int64_t rows) { file_.Reach(static_cast<std::size_t>(rows) * row_bytes()); }
 
   std::size_t obs_size() const { return obs_size_; }
   std::size_t action_size() const { return action_size_; }
@@ -62,8 +70,9 @@ class RowStore {
   // each of them; `slots` is not part of the output.
   void Gather(const std::int64_t* slots, std::size_t n, const SampleOutput& output) const;
 
+  // Bytes of memory held; those of a file are not.
   std::size_t CommittedBytes(std::int64_t used_rows) const {
-    return memory_.CommittedBytes(static_cast<std::size_t>(used_rows) * row_bytes());
+    return memory_ ? memory_->CommittedBytes(static_cast<std::size_t>(used_rows) * row_bytes()) : 0;
   }
 
  private:
@@ -75,8 +84,9 @@ class RowStore {
   std::int64_t max_rows_;
   std::size_t obs_size_;
   std::size_t action_size_;
-  std::size_t stride_;  // floats a row
-  ReservedMemory memory_;
+  std::size_t stride_;                    // floats a row
+  std::optional<ReservedMemory> memory_;  // where the rows lie, or
+  ScratchFile file_;
   float* rows_;
 };
 

@@ -1,5 +1,5 @@
-// Four doubles, or four 64-bit words, side by side in plain C++: the meaning of the operations that
-// lanes_avx2.h and lanes_avx512.h have instructions for.
+// One double, or one 64-bit word, in plain C++: the meaning of the operations that lanes_avx2.h and
+// lanes_avx512.h do side by side. One lane is what was fastest of 1, 2, 4 and 8.
 #ifndef TD7_SIMD_LANES_PLAIN_H_
 #define TD7_SIMD_LANES_PLAIN_H_
 
@@ -11,103 +11,47 @@ namespace td7 {
 namespace {
 
 struct PlainLanes {
-  static constexpr std::size_t kCount = 4;
-  struct Reals {
-    double lane[kCount];
-  };
-  struct Words {
-    std::uint64_t lane[kCount];
-  };
+  static constexpr std::size_t kCount = 1;
+  using Reals = double;
+  using Words = std::uint64_t;
 
-  template <typename Out, typename F>
-  static Out Each(const F& f) {
-    Out out;
-    for (std::size_t i = 0; i < kCount; ++i) out.lane[i] = f(i);
-    return out;
-  }
-
-  static Reals All(double x) {
-    return Each<Reals>([&](std::size_t) { return x; });
-  }
-  static Words AllWords(std::uint64_t x) {
-    return Each<Words>([&](std::size_t) { return x; });
-  }
-  static Words Iota() {
-    return Each<Words>([](std::size_t i) { return std::uint64_t{i}; });
-  }
-  static Reals Load(const double* from) {
-    return Each<Reals>([&](std::size_t i) { return from[i]; });
-  }
-  static Reals LoadFloats(const float* from) {
-    return Each<Reals>([&](std::size_t i) { return static_cast<double>(from[i]); });
-  }
-  static Words LoadWords(const std::int64_t* from) {
-    return Each<Words>([&](std::size_t i) { return static_cast<std::uint64_t>(from[i]); });
-  }
-  static void StoreFloats(Reals x, float* to) {
-    for (std::size_t i = 0; i < kCount; ++i) to[i] = static_cast<float>(x.lane[i]);
-  }
-  static void StoreWords(Words x, std::int64_t* to) {
-    for (std::size_t i = 0; i < kCount; ++i) to[i] = static_cast<std::int64_t>(x.lane[i]);
-  }
+  static Reals All(double x) { return x; }
+  static Words AllWords(std::uint64_t x) { return x; }
+  static Words Iota() { return 0; }  // the lanes' numbers
+  static Reals Load(const double* from) { return *from; }
+  static Reals LoadFloats(const float* from) { return static_cast<double>(*from); }
+  static Words LoadWords(const std::int64_t* from) { return static_cast<Words>(*from); }
+  static void StoreFloats(Reals x, float* to) { *to = static_cast<float>(x); }
+  static void StoreWords(Words x, std::int64_t* to) { *to = static_cast<std::int64_t>(x); }
   // a0 b0 a1 b1 ...
   static void StoreInterleaved(Reals a, Reals b, double* to) {
-    for (std::size_t i = 0; i < kCount; ++i) {
-      to[2 * i] = a.lane[i];
-      to[2 * i + 1] = b.lane[i];
-    }
+    to[0] = a;
+    to[1] = b;
   }
 
-  static Reals Add(Reals a, Reals b) {
-    return Each<Reals>([&](std::size_t i) { return a.lane[i] + b.lane[i]; });
-  }
-  static Reals Sub(Reals a, Reals b) {
-    return Each<Reals>([&](std::size_t i) { return a.lane[i] - b.lane[i]; });
-  }
-  static Reals Mul(Reals a, Reals b) {
-    return Each<Reals>([&](std::size_t i) { return a.lane[i] * b.lane[i]; });
-  }
-  static Reals Div(Reals a, Reals b) {
-    return Each<Reals>([&](std::size_t i) { return a.lane[i] / b.lane[i]; });
-  }
-  static Reals Max(Reals a, Reals b) {
-    return Each<Reals>(
-        [&](std::size_t i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
-  }
+  static Reals Add(Reals a, Reals b) { return a + b; }
+  static Reals Sub(Reals a, Reals b) { return a - b; }
+  static Reals Mul(Reals a, Reals b) { return a * b; }
+  static Reals Div(Reals a, Reals b) { return a / b; }
+  static Reals Max(Reals a, Reals b) { return a > b ? a : b; }
   // count + 1 where x <= y
-  static Words CountNotAbove(Words count, Reals x, Reals y) {
-    return Each<Words>(
-        [&](std::size_t i) { return count.lane[i] + std::uint64_t{x.lane[i] <= y.lane[i]}; });
-  }
+  static Words CountNotAbove(Words count, Reals x, Reals y) { return count + Words{x <= y}; }
 
-  static Words AddWords(Words a, Words b) {
-    return Each<Words>([&](std::size_t i) { return a.lane[i] + b.lane[i]; });
-  }
-  static Words SubWords(Words a, Words b) {
-    return Each<Words>([&](std::size_t i) { return a.lane[i] - b.lane[i]; });
-  }
-  static Words Or(Words a, Words b) {
-    return Each<Words>([&](std::size_t i) { return a.lane[i] | b.lane[i]; });
-  }
-  static Words And(Words a, Words b) {
-    return Each<Words>([&](std::size_t i) { return a.lane[i] & b.lane[i]; });
-  }
-  static Words Xor(Words a, Words b) {
-    return Each<Words>([&](std::size_t i) { return a.lane[i] ^ b.lane[i]; });
-  }
+  static Words AddWords(Words a, Words b) { return a + b; }
+  static Words SubWords(Words a, Words b) { return a - b; }
+  static Words Or(Words a, Words b) { return a | b; }
+  static Words And(Words a, Words b) { return a & b; }
+  static Words Xor(Words a, Words b) { return a ^ b; }
   template <int bits>
   static Words ShiftLeft(Words a) {
-    return Each<Words>([&](std::size_t i) { return a.lane[i] << bits; });
+    return a << bits;
   }
   template <int bits>
   static Words ShiftRight(Words a) {
-    return Each<Words>([&](std::size_t i) { return a.lane[i] >> bits; });
+    return a >> bits;
   }
   // the product of the low halves
-  static Words MulLow(Words a, Words b) {
-    constexpr std::uint64_t kLow = 0xFFFFFFFFU;
-    return Each<Words>([&](std::size_t i) { return (a.lane[i] & kLow) * (b.lane[i] & kLow); });
-  }
+  static Words MulLow(Words a, Words b) { return (a & 0xFFFFFFFFU) * (b & 0xFFFFFFFFU); }
   static Words BitsOf(Reals x) {
     Words bits;
     std::memcpy(&bits, &x, sizeof bits);
@@ -121,11 +65,7 @@ struct PlainLanes {
 
   // columns[j] = from[16 * rows[i] + j] in lane i, widened
   static void LoadColumns(const float* from, const std::int64_t* rows, Reals (&columns)[4]) {
-    for (std::size_t j = 0; j < 4; ++j) {
-      columns[j] = Each<Reals>([&](std::size_t i) {
-        return static_cast<double>(from[16 * rows[i] + static_cast<std::int64_t>(j)]);
-      });
-    }
+    for (int j = 0; j < 4; ++j) columns[j] = static_cast<double>(from[16 * rows[0] + j]);
   }
 };
 

@@ -7,6 +7,7 @@ _Float32 = NDArray[np.float32]
 _Float64 = NDArray[np.float64]
 _Int64 = NDArray[np.int64]
 _UInt64 = NDArray[np.uint64]
+_Bool = NDArray[np.bool_]
 
 def mujoco_versions() -> tuple[int, int]: ...
 def instruction_sets() -> list[str]: ...
@@ -25,6 +26,7 @@ class LapReplay:
         streams: int,
         alpha: float,
         min_priority: float,
+        scratch_dir: bytes,
     ) -> None: ...
     @property
     def members(self) -> int: ...
@@ -49,6 +51,17 @@ class LapReplay:
         action: _Float32,
         reward: _Float32,
         terminated: bool,
+    ) -> None: ...
+    def add_transitions(
+        self,
+        member: int,
+        stream: int,
+        obs: _Float32,
+        action: _Float32,
+        reward: _Float32,
+        next_obs: _Float32,
+        terminated: _Bool,
+        truncated: _Bool,
     ) -> None: ...
     def end_episode(self, member: int, stream: int) -> None: ...
     def sample(

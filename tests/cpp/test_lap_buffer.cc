@@ -85,7 +85,7 @@ void AddNumbers(LapBuffer* buffer, std::int64_t stream, float number, std::int64
     std::fill_n(action.begin() + static_cast<std::ptrdiff_t>(t * kAction), kAction, -here);
     reward[t] = here;
   }
-  buffer->AddEpisode(stream, steps, obs.data(), action.data(), reward.data(), true);
+  buffer->AddEpisode(stream, {steps, obs.data(), action.data(), reward.data()}, true);
 }
 
 void SampleAndUpdate(LapBuffer* buffer, Dice* dice) {

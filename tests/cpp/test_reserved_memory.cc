@@ -47,7 +47,7 @@ void ABlockIsAlignedAndZeroAndEndsWhereItWasAskedTo() {
 }
 
 void RowsEndWithTheLastRow() {
-  RowStore rows(10, 3, 1);
+  RowStore rows(10, 3, 1, "");
   const auto* last = reinterpret_cast<const unsigned char*>(rows.row(9));
   CHECK(CanBeUsed(last + rows.row_bytes() - 1));
 #ifdef TD7_ASAN

@@ -21,6 +21,7 @@ from td7.extension import core
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
 
 
 @dataclass(slots=True)
@@ -88,11 +89,12 @@ class LapReplay:
 
     Arguments: `capacity` transitions a member; `obs_size`, `action_size` numbers a row; `seeds`
     one a member; `streams` independent writers a member (environments); `alpha` in [0, 1];
-    `min_priority` > 0.
+    `min_priority` > 0; `scratch_dir` a folder in which the rows are kept, in a file that is gone
+    with the replay, when they are more than memory holds (priorities stay in memory).
 
     Arrays must be C-contiguous and of the stated type: they are refused, never converted.
-    ValueError tells a bad value, IndexError a bad index, member or stream; the buffer is then
-    unchanged. Python threads may share a buffer.
+    ValueError tells a bad value, IndexError a bad index, member or stream, OSError a full disk; the
+    buffer is then unchanged. Python threads may share a buffer.
 
     An index is valid until the next transition is added to that member: a full buffer may then
     drop the transition and give its slot to another, to which the index would belong.
@@ -111,9 +113,12 @@ class LapReplay:
         streams: int = 1,
         alpha: float = 0.4,
         min_priority: float = 1.0,
+        scratch_dir: str | os.PathLike[str] | None = None,
     ) -> None:
+        folder = b"" if scratch_dir is None else _path_bytes(scratch_dir)
+        sizes = capacity, obs_size, action_size
         self._core = core.LapReplay(
-            capacity, obs_size, action_size, seed_array(seeds), streams, alpha, min_priority
+            *sizes, seed_array(seeds), streams, alpha, min_priority, folder
         )
         self.seeds = tuple(operator.index(seed) for seed in seeds)
         self.capacity = capacity
@@ -131,7 +136,8 @@ class LapReplay:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held for all members: whole pages of rows and priorities, and bookkeeping."""
+        """Bytes of memory held for all members: whole pages of rows (unless they are in
+        `scratch_dir`) and priorities, and bookkeeping."""
         return self._core.nbytes
 
     def size(self, member: int = 0) -> int:
@@ -180,6 +186,29 @@ class LapReplay:
         """
         self._core.add_episode(member, stream, obs, action, reward, terminated)
 
+    def add_transitions(
+        self,
+        obs: Float32,
+        action: Float32,
+        reward: Float32,
+        next_obs: Float32,
+        terminated: Bool,
+        truncated: Bool,
+        *,
+        member: int = 0,
+        stream: int = 0,
+    ) -> None:
+        """Adds N transitions as `add` would one by one, but all or none: a data set, say.
+
+        obs, next_obs float32 [N, S]; action float32 [N, A]; reward float32 [N]; terminated,
+        truncated bool [N]; 1 <= N <= capacity. They may come in any order; where `next_obs` is the
+        next one's `obs` and no episode ended it is stored once. ValueError if not finite or too
+        many.
+        """
+        self._core.add_transitions(
+            member, stream, obs, action, reward, next_obs, terminated, truncated
+        )
+
     def sample(
         self,
         batch_size: int,
@@ -191,7 +220,7 @@ class LapReplay:
         """Draws `batch_size` transitions for each of M members, with replacement, in one call.
 
         members [M], distinct, default all. `out` is filled and returned where given (its `index`
-        must have `batch_size` columns); `probability` asks for each row's chance. ValueError if a
+        must have `batch_size` columns; `TensorBatch` has one whose memory torch tensors share); `probability` asks for each row's chance. ValueError if a
         member is empty.
         """
         chosen = self._chosen(members)
