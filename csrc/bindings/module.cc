@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, module) {
   module.doc() = "The C++ core of td7; use the Python packages around it.";
   td7::register_random(module);
   td7::register_replay(module);
+  td7::register_ledger(module);
 #if defined(TD7_WITH_MUJOCO) && TD7_WITH_MUJOCO
   td7::register_mujoco(module);
 #endif

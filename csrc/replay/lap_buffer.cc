@@ -16,10 +16,7 @@ LapBuffer::LapBuffer(const LapConfig& config)
 void LapBuffer::AddStep(std::int64_t stream, const float* obs, const float* action, float reward,
                         const float* next_obs, bool terminated, bool truncated) {
   ledger_.CheckStream(stream);
-  CheckFinite("obs", obs, 0, rows_.obs_size());
-  CheckFinite("action", action, 0, rows_.action_size());
-  CheckFinite("reward", &reward, 0, 0);
-  CheckFinite("next_obs", next_obs, 0, rows_.obs_size());
+  CheckStep(config_, obs, action, reward, next_obs);
   MakeRoom(1);
   const SlotLedger::Run run = Open(stream, 1, obs);
   rows_.WriteStep(run.slot, action, reward, terminated);
@@ -35,13 +32,10 @@ void LapBuffer::EndEpisode(std::int64_t stream) {
 void LapBuffer::AddEpisode(std::int64_t stream, std::int64_t steps, const float* obs,
                            const float* action, const float* reward, bool terminated) {
   ledger_.CheckStream(stream);
-  CheckEpisodeLength(steps, config_.capacity);
+  CheckEpisode(config_, steps, obs, action, reward);
   const std::size_t obs_size = rows_.obs_size();
   const std::size_t action_size = rows_.action_size();
   const auto rows = static_cast<std::size_t>(steps);
-  CheckFinite("obs", obs, rows + 1, obs_size);
-  CheckFinite("action", action, rows, action_size);
-  CheckFinite("reward", reward, 0, rows);
   EndEpisode(stream);
   MakeRoom(steps);
   for (std::size_t done = 0; done < rows;) {

@@ -86,11 +86,38 @@ void CheckFinite(const char* name, const float* values, std::size_t rows, std::s
                               NumberText(*bad));
 }
 
-void CheckEpisodeLength(std::int64_t steps, std::int64_t capacity) {
+void CheckStep(const LapConfig& config, const float* obs, const float* action, float reward,
+               const float* next_obs) {
+  const auto obs_size = static_cast<std::size_t>(config.obs_size);
+  CheckFinite("obs", obs, 0, obs_size);
+  CheckFinite("action", action, 0, static_cast<std::size_t>(config.action_size));
+  CheckFinite("reward", &reward, 0, 0);
+  CheckFinite("next_obs", next_obs, 0, obs_size);
+}
+
+void CheckEpisode(const LapConfig& config, std::int64_t steps, const float* obs,
+                  const float* action, const float* reward) {
   if (steps < 1) throw std::invalid_argument("an episode must have at least one step");
-  if (steps <= capacity) return;
-  throw std::invalid_argument("an episode of " + NumberText(steps) +
-                              " steps is longer than the capacity of " + NumberText(capacity));
+  if (steps > config.capacity) {
+    throw std::invalid_argument("an episode of " + NumberText(steps) +
+                                " steps is longer than the capacity of " +
+                                NumberText(config.capacity));
+  }
+  const auto rows = static_cast<std::size_t>(steps);
+  CheckFinite("obs", obs, rows + 1, static_cast<std::size_t>(config.obs_size));
+  CheckFinite("action", action, rows, static_cast<std::size_t>(config.action_size));
+  CheckFinite("reward", reward, 0, rows);
+}
+
+void CheckDistinct(const std::vector<std::int64_t>& members, std::int64_t end) {
+  std::vector<bool> seen(static_cast<std::size_t>(end), false);
+  for (const std::int64_t member : members) {
+    CheckIndex("members", member, end);
+    if (seen[static_cast<std::size_t>(member)]) {
+      throw std::invalid_argument("members must be distinct, got " + NumberText(member) + " twice");
+    }
+    seen[static_cast<std::size_t>(member)] = true;
+  }
 }
 
 void CheckDraw(std::int64_t n, std::int64_t live) {

@@ -255,7 +255,7 @@ class LapReplay:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes all to one checksummed file: path + ".partial", then fsync and rename."""
-        self._core.save(_path_bytes(path))
+        self._core.save(path_bytes(path))
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Replaces everything by a saved state; draws continue exactly as they would have.
@@ -264,7 +264,7 @@ class LapReplay:
         it is torn or altered, OSError if it cannot be read; the replay is then unchanged. Holds
         old and new state for a moment.
         """
-        self._core.load(_path_bytes(path))
+        self._core.load(path_bytes(path))
 
     def _chosen(self, members: Sequence[int] | Int64 | None) -> Int64:
         if members is None:
@@ -274,7 +274,8 @@ class LapReplay:
         return np.array([operator.index(member) for member in members], np.int64)
 
 
-def _path_bytes(path: str | os.PathLike[str]) -> bytes:
+def path_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Return a path as the core takes it; ValueError for a null character."""
     encoded = os.fsencode(path)
     if b"\0" in encoded:
         raise ValueError(f"path must not contain a null character, got {path!r}")
