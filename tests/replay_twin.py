@@ -45,7 +45,7 @@ def uniform(seed, stream, counter, index):
 
 
 def prefix_sums(node):
-    """Prefix sums of 16 values: within each four from the left, then what stands before the four."""
+    """Prefix sums of 16 values: from the left within each four, to what stands before the four."""
     p = []
     for quad in range(4):
         before, total = p[-1] if p else 0.0, 0.0

@@ -1,10 +1,12 @@
 """The same loop on a GPU; skipped, and named in the summary, where there is none."""
 
+import numpy as np
 import pytest
 import torch
 
 import td7
 from td7.agent.learner import Batch, Learner
+from td7.replay import DeviceBatch, DeviceLapReplay
 from test_networks import CONFIG, random_batch
 
 pytestmark = [
@@ -38,3 +40,69 @@ def test_a_run_on_the_gpu_trains_stops_and_goes_on(small_config, quiet):
         device="cuda",
     )
     assert td7.resume(run.out, total_steps=400, run=run).finished
+
+
+@pytest.fixture
+def replays():
+    """The same transitions on the CPU and on the GPU; a square root has the same bits on both."""
+    made = [DeviceLapReplay(5000, 3, 2, seeds=(1, 2), alpha=0.5, device=d) for d in ("cpu", "cuda")]
+    rng = np.random.default_rng(0)
+    for number in range(14):
+        obs = rng.standard_normal((501, 3)).astype(np.float32)
+        action = rng.standard_normal((500, 2)).astype(np.float32)
+        reward = rng.exponential(5, 500).astype(np.float32)
+        for replay in made:
+            replay.add_episode(obs, action, reward, number % 3 == 0, member=number % 2)
+    return made
+
+
+def sample_and_update(replay, uniforms):
+    """One cycle in which the reward stands for the TD error."""
+    batch = replay.sample(64, uniforms=uniforms, probability=True)
+    replay.update_priorities(batch.index, batch.reward)
+    return batch
+
+
+def test_replay_cycles_in_a_cuda_graph_equal_those_on_the_cpu(replays, tmp_path):
+    here, there = (replay.uniforms(64, calls=8) for replay in replays)
+    assert torch.equal(here, there)
+    cpu, gpu = replays
+    ahead, taken = there.cuda(), there[0].cuda()
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):  # a graph wants its first calls outside of it
+        for uniforms in ahead[:3]:
+            sample_and_update(gpu, uniforms)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        batch = sample_and_update(gpu, taken)
+    for number, uniforms in enumerate(here):
+        wanted = sample_and_update(cpu, uniforms)
+        if number < 3:
+            continue
+        taken.copy_(ahead[number])
+        graph.replay()
+        for name in DeviceBatch.__slots__:
+            assert torch.equal(getattr(batch, name).cpu(), getattr(wanted, name)), name
+    for replay in replays:
+        replay.raise_if_bad()
+        replay.save(tmp_path / replay.device.type)
+    assert (tmp_path / "cpu").read_bytes() == (tmp_path / "cuda").read_bytes()
+    gpu.load(tmp_path / "cpu")
+    gpu.save(tmp_path / "cuda")
+    assert (tmp_path / "cpu").read_bytes() == (tmp_path / "cuda").read_bytes()
+
+
+def test_replay_cycles_do_not_wait_for_the_gpu(replays):
+    gpu = replays[1]
+    ahead = gpu.uniforms(64, members=[1], calls=2).cuda()
+    gpu.sample(64, members=[1], uniforms=ahead[0])
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        batch = gpu.sample(64, members=[1], uniforms=ahead[1], probability=True)
+        gpu.update_priorities(batch.index, -batch.reward, members=[1])
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    with pytest.raises(ValueError, match="a td_error was not finite or negative"):
+        gpu.raise_if_bad()

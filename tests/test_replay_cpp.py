@@ -14,8 +14,10 @@ PROGRAMS = (
     "test_philox",
     "test_reserved_memory",
     "test_sum_tree",
+    "test_slot_ledger",
     "test_lap_buffer",
     "test_lap_replay",
+    "test_lap_ledgers",
 )
 OPTIONS = (
     "-std=c++17 -O1 -g -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffp-contract=off "

@@ -16,10 +16,7 @@ LapBuffer::LapBuffer(const LapConfig& config)
 void LapBuffer::AddStep(std::int64_t stream, const float* obs, const float* action, float reward,
                         const float* next_obs, bool terminated, bool truncated) {
   ledger_.CheckStream(stream);
-  CheckFinite("obs", obs, 0, rows_.obs_size());
-  CheckFinite("action", action, 0, rows_.action_size());
-  CheckFinite("reward", &reward, 0, 0);
-  CheckFinite("next_obs", next_obs, 0, rows_.obs_size());
+  CheckStep(config_, obs, action, reward, next_obs);
   MakeRoom(1);
   const SlotLedger::Run run = Open(stream, 1, obs);
   rows_.WriteStep(run.slot, action, reward, terminated);
@@ -34,11 +31,8 @@ void LapBuffer::EndEpisode(std::int64_t stream) {
 
 void LapBuffer::AddEpisode(std::int64_t stream, const Transitions& steps, bool terminated) {
   ledger_.CheckStream(stream);
-  CheckSteps("an episode", steps.count, config_.capacity);
+  CheckEpisode(config_, steps);
   const auto rows = static_cast<std::size_t>(steps.count);
-  CheckFinite("obs", steps.obs, rows + 1, rows_.obs_size());
-  CheckFinite("action", steps.action, rows, rows_.action_size());
-  CheckFinite("reward", steps.reward, 0, rows);
   MakeRoom(steps.count);
   EndEpisode(stream);
   Append(stream, steps, steps.obs + rows * rows_.obs_size(), terminated);
@@ -48,13 +42,9 @@ void LapBuffer::AddEpisode(std::int64_t stream, const Transitions& steps, bool t
 void LapBuffer::AddTransitions(std::int64_t stream, const Transitions& steps, const float* next_obs,
                                const bool* terminated, const bool* truncated) {
   ledger_.CheckStream(stream);
-  CheckSteps("a block of transitions", steps.count, config_.capacity);
+  CheckTransitions(config_, steps, next_obs);
   const std::size_t obs_size = rows_.obs_size();
   const auto rows = static_cast<std::size_t>(steps.count);
-  CheckFinite("obs", steps.obs, rows, obs_size);
-  CheckFinite("action", steps.action, rows, rows_.action_size());
-  CheckFinite("reward", steps.reward, 0, rows);
-  CheckFinite("next_obs", next_obs, rows, obs_size);
   MakeRoom(steps.count);
   for (std::size_t first = 0, end = 0; first < rows; first = end) {
     bool ends = false;

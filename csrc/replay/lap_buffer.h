@@ -35,12 +35,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "replay/row_store.h"
 #include "replay/slot_ledger.h"
 #include "replay/sum_tree.h"
 
 namespace td7 {
+
+struct MemberState;
 
 static_assert(sizeof(std::size_t) >= 8, "slots times bytes a row must fit a std::size_t");
 
@@ -53,15 +56,6 @@ struct LapConfig {
   double min_priority = 1.0;  // floor of |td error| before the power
   std::uint64_t seed = 0;
   std::string scratch_dir;  // folder of an unnamed file for the rows; empty: they lie in memory
-};
-
-// Consecutive transitions of a caller, dense and row-major: obs [count, S] or as said, action
-// [count, A], reward [count].
-struct Transitions {
-  std::int64_t count;
-  const float* obs;
-  const float* action;
-  const float* reward;
 };
 
 class LapBuffer {
@@ -135,14 +129,16 @@ class LapBuffer {
 
   const SumTree& tree() const { return tree_; }
 
-  // Everything but the config, for exact continuation (lap_state.h).
+  // Everything but the config, for exact continuation (lap_state.h), and bytes of it on disk.
   std::size_t StateBytes() const;
-  void WriteState(StateWriter* writer) const;
+  MemberState State() const;  // points into the buffer
   // REQUIRES: a new buffer of the same config. Throws std::invalid_argument, leaving it
   // unspecified.
   void ReadState(StateReader* reader);
   // Whether what ReadState read is free of contradictions. O(slots used (S + A)).
   bool StateIsSound() const;
+  // Hands the ledger over; of the buffer only rows and weights may be used afterwards.
+  SlotLedger TakeLedger() { return std::move(ledger_); }
 
  private:
   bool RowIsSound(std::int64_t slot) const;

@@ -29,6 +29,20 @@ void CheckBetween(const char* name, std::int64_t value, std::int64_t most) {
                               ", got " + NumberText(value));
 }
 
+void CheckCount(const char* what, std::int64_t steps, std::int64_t capacity) {
+  if (steps < 1) throw std::invalid_argument(std::string(what) + " must have at least one step");
+  if (steps <= capacity) return;
+  throw std::invalid_argument(std::string(what) + " of " + NumberText(steps) +
+                              " steps is longer than the capacity of " + NumberText(capacity));
+}
+
+void CheckRows(const LapConfig& config, const Transitions& steps, std::size_t obs_rows) {
+  const auto rows = static_cast<std::size_t>(steps.count);
+  CheckFinite("obs", steps.obs, obs_rows, static_cast<std::size_t>(config.obs_size));
+  CheckFinite("action", steps.action, rows, static_cast<std::size_t>(config.action_size));
+  CheckFinite("reward", steps.reward, 0, rows);
+}
+
 }  // namespace
 
 // The exponent of an infinity or NaN is all ones; integer operations let the compiler use vectors.
@@ -86,11 +100,36 @@ void CheckFinite(const char* name, const float* values, std::size_t rows, std::s
                               NumberText(*bad));
 }
 
-void CheckSteps(const char* what, std::int64_t steps, std::int64_t capacity) {
-  if (steps < 1) throw std::invalid_argument(std::string(what) + " must have at least one step");
-  if (steps <= capacity) return;
-  throw std::invalid_argument(std::string(what) + " of " + NumberText(steps) +
-                              " steps is longer than the capacity of " + NumberText(capacity));
+void CheckStep(const LapConfig& config, const float* obs, const float* action, float reward,
+               const float* next_obs) {
+  const auto obs_size = static_cast<std::size_t>(config.obs_size);
+  CheckFinite("obs", obs, 0, obs_size);
+  CheckFinite("action", action, 0, static_cast<std::size_t>(config.action_size));
+  CheckFinite("reward", &reward, 0, 0);
+  CheckFinite("next_obs", next_obs, 0, obs_size);
+}
+
+void CheckEpisode(const LapConfig& config, const Transitions& steps) {
+  CheckCount("an episode", steps.count, config.capacity);
+  CheckRows(config, steps, static_cast<std::size_t>(steps.count) + 1);
+}
+
+void CheckTransitions(const LapConfig& config, const Transitions& steps, const float* next_obs) {
+  CheckCount("a block of transitions", steps.count, config.capacity);
+  const auto rows = static_cast<std::size_t>(steps.count);
+  CheckRows(config, steps, rows);
+  CheckFinite("next_obs", next_obs, rows, static_cast<std::size_t>(config.obs_size));
+}
+
+void CheckDistinct(const std::vector<std::int64_t>& members, std::int64_t end) {
+  std::vector<bool> seen(static_cast<std::size_t>(end), false);
+  for (const std::int64_t member : members) {
+    CheckIndex("members", member, end);
+    if (seen[static_cast<std::size_t>(member)]) {
+      throw std::invalid_argument("members must be distinct, got " + NumberText(member) + " twice");
+    }
+    seen[static_cast<std::size_t>(member)] = true;
+  }
 }
 
 void CheckDraw(std::int64_t n, std::int64_t live) {

@@ -5,10 +5,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace td7 {
 
 struct LapConfig;
+struct Transitions;
 
 // Whether no value is NaN or infinite.
 bool AllFinite(const float* values, std::size_t n);
@@ -26,8 +28,17 @@ void CheckIndex(const char* name, std::int64_t value, std::int64_t end);
 // stands for a vector [columns], and columns = 0 too for a single number.
 void CheckFinite(const char* name, const float* values, std::size_t rows, std::size_t columns);
 
-// Throw std::invalid_argument.
-void CheckSteps(const char* what, std::int64_t steps, std::int64_t capacity);
+// Throw std::invalid_argument unless LapBuffer can add these.
+void CheckStep(const LapConfig& config, const float* obs, const float* action, float reward,
+               const float* next_obs);
+void CheckEpisode(const LapConfig& config, const Transitions& steps);
+void CheckTransitions(const LapConfig& config, const Transitions& steps, const float* next_obs);
+
+// Throws std::out_of_range unless each is from 0 to end - 1, std::invalid_argument if one is named
+// twice.
+void CheckDistinct(const std::vector<std::int64_t>& members, std::int64_t end);
+
+// Throws std::invalid_argument.
 void CheckDraw(std::int64_t n, std::int64_t live);
 
 // `row` and `place` say where in the argument; a negative one is left out.

@@ -50,7 +50,7 @@ void LapReplay::SetDrawCounter(std::int64_t member, std::uint64_t counter) {
 
 void LapReplay::Sample(const Members& members, std::int64_t n, const SampleOutput& output) {
   const Lock alone(mutex_);
-  CheckMembers(members);
+  CheckDistinct(members, this->members());
   for (const std::int64_t member : members) Member(member).CheckSample(n);
   std::int64_t first = 0;
   for (const std::int64_t member : members) {
@@ -62,7 +62,7 @@ void LapReplay::Sample(const Members& members, std::int64_t n, const SampleOutpu
 void LapReplay::UpdatePriorities(const Members& members, const std::int64_t* index,
                                  const float* td_error, std::int64_t n) {
   const Lock alone(mutex_);
-  CheckMembers(members);
+  CheckDistinct(members, this->members());
   const auto count = static_cast<std::int64_t>(members.size());
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t member = members[static_cast<std::size_t>(i)];
@@ -76,7 +76,7 @@ void LapReplay::UpdatePriorities(const Members& members, const std::int64_t* ind
 
 void LapReplay::ResetMaxPriority(const Members& members) {
   const Lock alone(mutex_);
-  CheckMembers(members);
+  CheckDistinct(members, this->members());
   for (const std::int64_t member : members) Member(member).ResetMaxPriority();
 }
 
@@ -100,19 +100,6 @@ void LapReplay::Load(const std::string& path) {
 LapBuffer& LapReplay::Member(std::int64_t member) {
   CheckIndex("member", member, members());
   return members_[static_cast<std::size_t>(member)];
-}
-
-void LapReplay::CheckMembers(const Members& members_named) const {
-  std::vector<bool> seen(configs_.size(), false);
-  for (const std::int64_t named : members_named) {
-    CheckIndex("members", named, members());
-    const auto member = static_cast<std::size_t>(named);
-    if (seen[member]) {
-      throw std::invalid_argument("members must be distinct, got " + std::to_string(member) +
-                                  " twice");
-    }
-    seen[member] = true;
-  }
 }
 
 }  // namespace td7

@@ -66,7 +66,6 @@ class LapReplay {
   using Lock = std::lock_guard<std::mutex>;
 
   LapBuffer& Member(std::int64_t member);
-  void CheckMembers(const Members& members) const;
 
   std::vector<LapConfig> configs_;
   std::vector<LapBuffer> members_;

@@ -66,21 +66,34 @@ void CheckHeader(const StateReader& reader, const DiskHeader& header, const Disk
   CheckSame(reader, "min_priority", header.min_priority, wanted.min_priority);
 }
 
-}  // namespace
-
-std::size_t LapBuffer::StateBytes() const {
-  return sizeof(DiskMember) + ledger_.StateBytes() +
-         static_cast<std::size_t>(ledger_.used_slots()) * sizeof(float) +
-         static_cast<std::size_t>(ledger_.made_slots()) * rows_.row_bytes();
+std::size_t RowBytes(const LapConfig& config) {
+  return (static_cast<std::size_t>(config.obs_size) + static_cast<std::size_t>(config.action_size) +
+          2) *
+         sizeof(float);
 }
 
-void LapBuffer::WriteState(StateWriter* writer) const {
-  const SlotLedger::Sizes sizes = ledger_.StateSizes();
-  writer->Value(DiskMember{config_.seed, draw_counter_, sizes.live, sizes.used, sizes.segments,
-                           sizes.queued, sizes.free, max_priority_});
-  ledger_.WriteState(writer);
-  writer->Bytes(tree_.weights(), static_cast<std::size_t>(sizes.used) * sizeof(float));
-  writer->Bytes(rows_.row(0), static_cast<std::size_t>(ledger_.made_slots()) * rows_.row_bytes());
+std::size_t MemberBytes(const LapConfig& config, const SlotLedger& ledger) {
+  return sizeof(DiskMember) + ledger.StateBytes() +
+         static_cast<std::size_t>(ledger.used_slots()) * sizeof(float) +
+         static_cast<std::size_t>(ledger.made_slots()) * RowBytes(config);
+}
+
+void WriteMember(const LapConfig& config, const MemberState& member, StateWriter* writer) {
+  const SlotLedger::Sizes sizes = member.ledger->StateSizes();
+  writer->Value(DiskMember{member.seed, member.draw_counter, sizes.live, sizes.used, sizes.segments,
+                           sizes.queued, sizes.free, member.max_priority});
+  member.ledger->WriteState(writer);
+  writer->Bytes(member.weights, static_cast<std::size_t>(sizes.used) * sizeof(float));
+  writer->Bytes(member.rows,
+                static_cast<std::size_t>(member.ledger->made_slots()) * RowBytes(config));
+}
+
+}  // namespace
+
+std::size_t LapBuffer::StateBytes() const { return MemberBytes(config_, ledger_); }
+
+MemberState LapBuffer::State() const {
+  return {&ledger_, config_.seed, draw_counter_, max_priority_, tree_.weights(), rows_.row(0)};
 }
 
 void LapBuffer::ReadState(StateReader* reader) {
@@ -101,13 +114,20 @@ void LapBuffer::ReadState(StateReader* reader) {
   draw_counter_ = member.draw_counter;
 }
 
-void SaveMembers(const std::string& path, const std::vector<LapBuffer>& members) {
+void SaveMembers(const std::string& path, const LapConfig& config,
+                 const std::vector<MemberState>& members) {
   std::uint64_t bytes = sizeof(DiskHeader) + sizeof(std::uint64_t);
-  for (const LapBuffer& member : members) bytes += member.StateBytes();
+  for (const MemberState& member : members) bytes += MemberBytes(config, *member.ledger);
   StateWriter writer(path);
-  writer.Value(HeaderOf(members.front().config(), members.size(), bytes));
-  for (const LapBuffer& member : members) member.WriteState(&writer);
+  writer.Value(HeaderOf(config, members.size(), bytes));
+  for (const MemberState& member : members) WriteMember(config, member, &writer);
   writer.Finish();
+}
+
+void SaveMembers(const std::string& path, const std::vector<LapBuffer>& members) {
+  std::vector<MemberState> states;
+  for (const LapBuffer& member : members) states.push_back(member.State());
+  SaveMembers(path, members.front().config(), states);
 }
 
 std::vector<LapBuffer> LoadMembers(const std::string& path, const std::vector<LapConfig>& configs) {

@@ -9,17 +9,31 @@
 #ifndef TD7_REPLAY_LAP_STATE_H_
 #define TD7_REPLAY_LAP_STATE_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "replay/lap_buffer.h"
+#include "replay/slot_ledger.h"
 
 namespace td7 {
+
+// The state of one member, wherever it lies.
+struct MemberState {
+  const SlotLedger* ledger;
+  std::uint64_t seed;
+  std::uint64_t draw_counter;
+  float max_priority;
+  const float* weights;  // [ledger->used_slots()]
+  const float* rows;     // [ledger->made_slots(), S + A + 2], as in row_store.h
+};
 
 // Writes the members, which share one config but for the seed, to path + ".partial", flushes it to
 // the device and renames it to path, so that an older file there is whole until the new one is.
 // Throws std::system_error.
 void SaveMembers(const std::string& path, const std::vector<LapBuffer>& members);
+void SaveMembers(const std::string& path, const LapConfig& config,
+                 const std::vector<MemberState>& members);
 
 // Reads what SaveMembers wrote, as new buffers. `configs` is what the caller expects, one a member.
 // Throws std::system_error if the file cannot be read and std::invalid_argument, with the path, if

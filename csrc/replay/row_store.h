@@ -20,6 +20,15 @@
 
 namespace td7 {
 
+// Consecutive transitions of a caller, dense and row-major: obs [count, S] or as said, action
+// [count, A], reward [count].
+struct Transitions {
+  std::int64_t count;
+  const float* obs;
+  const float* action;
+  const float* reward;
+};
+
 // Caller-owned outputs of a sample of B rows, dense and row-major. probability may be null.
 struct SampleOutput {
   // The same outputs without the rows before `first`.

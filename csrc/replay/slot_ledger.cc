@@ -94,6 +94,25 @@ void SlotLedger::EndEpisode(std::int64_t stream) {
   ++writer.next;
 }
 
+std::int64_t SlotLedger::SlotsAfter(std::int64_t stream, std::int64_t steps) const {
+  const Stream& writer = streams_[static_cast<std::size_t>(stream)];
+  const bool none = writer.segment == SegmentQueue::kNone;
+  // an open episode that does not go on costs a slot
+  const std::int64_t room = none ? 0 : std::max(segment_slots_ - 2 - writer.next, 0);
+  const std::int64_t fill = segment_slots_ - 1;
+  const std::int64_t taken = (std::max<std::int64_t>(steps - room, 0) + fill - 1) / fill;
+  if (taken == 0) return made_slots();
+  auto free = static_cast<std::int64_t>(segments_.FreeOrder().size());
+  std::int64_t gone = live_ + steps - capacity_;  // to be evicted, oldest segment first
+  for (const std::uint32_t id : segments_.QueueOrder()) {
+    gone -= segments_[id].live;
+    if (gone < 0) break;
+    if (!segments_[id].written) ++free;
+  }
+  const std::int64_t made = std::max<std::int64_t>(taken - free, 0);
+  return std::min(made_slots() + made * segment_slots_, max_slots_);
+}
+
 // Evicts the oldest transition and up to `most` - 1 of its neighbours.
 SlotLedger::Run SlotLedger::EvictOldest(std::int64_t most) {
   const std::uint32_t oldest = segments_.oldest();

@@ -113,6 +113,10 @@ class SlotLedger {
   // last one's next_obs. O(count).
   void Publish(std::int64_t stream, std::int64_t count);
 
+  // What made_slots() will be at most once `steps` more transitions of the stream have been placed.
+  // REQUIRES: steps <= capacity(). O(segments).
+  std::int64_t SlotsAfter(std::int64_t stream, std::int64_t steps) const;
+
   // Closes the stream's open episode, if any: the next transition starts a new one. O(1).
   void EndEpisode(std::int64_t stream);
 

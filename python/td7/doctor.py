@@ -33,7 +33,9 @@ def report() -> list[tuple[str, str]]:
 
     header, runtime = core.mujoco_versions()
     lines.append(("td7._core", f"built for mujoco {header}, runs with {runtime}"))
-    lines.append(("replay", f"uses {core.instruction_set()} of {', '.join(core.instruction_sets())}"))
+    lines.append(
+        ("replay", f"uses {core.instruction_set()} of {', '.join(core.instruction_sets())}")
+    )
     vectors = ", ".join(instruction_sets()) or "no known vector instruction set"
     lines.append(("cpu", f"{processor()}, {os.cpu_count()} cores, {vectors}"))
     lines.append(("torch threads", str(torch.get_num_threads())))

@@ -1,5 +1,23 @@
-"""Replay buffers: LAP in host memory (C++). Not here: how a batch is trained on."""
+"""Replay buffers: LAP in host memory (C++) and on a torch device. Not here: how a batch is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from td7.replay.host import Batch, LapReplay
 
-__all__ = ["Batch", "LapReplay"]
+if TYPE_CHECKING:
+    from td7.replay.device import DeviceLapReplay
+    from td7.replay.device_rows import DeviceBatch
+
+__all__ = ["Batch", "DeviceBatch", "DeviceLapReplay", "LapReplay"]
+
+_HOMES = {"DeviceBatch": "td7.replay.device_rows", "DeviceLapReplay": "td7.replay.device"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the replay on a device when it is first used: LapReplay does without torch."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'td7.replay' has no attribute {name!r}")

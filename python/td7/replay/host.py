@@ -115,11 +115,9 @@ class LapReplay:
         min_priority: float = 1.0,
         scratch_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        folder = b"" if scratch_dir is None else _path_bytes(scratch_dir)
+        folder = b"" if scratch_dir is None else path_bytes(scratch_dir)
         sizes = capacity, obs_size, action_size
-        self._core = core.LapReplay(
-            *sizes, seed_array(seeds), streams, alpha, min_priority, folder
-        )
+        self._core = core.LapReplay(*sizes, seed_array(seeds), streams, alpha, min_priority, folder)
         self.seeds = tuple(operator.index(seed) for seed in seeds)
         self.capacity = capacity
         self.obs_size = obs_size
@@ -136,8 +134,10 @@ class LapReplay:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory held for all members: whole pages of rows (unless they are in
-        `scratch_dir`) and priorities, and bookkeeping."""
+        """Bytes of memory held for all members, without what lies in `scratch_dir`.
+
+        Whole pages of rows and priorities, and bookkeeping.
+        """
         return self._core.nbytes
 
     def size(self, member: int = 0) -> int:
@@ -220,8 +220,8 @@ class LapReplay:
         """Draws `batch_size` transitions for each of M members, with replacement, in one call.
 
         members [M], distinct, default all. `out` is filled and returned where given (its `index`
-        must have `batch_size` columns; `TensorBatch` has one whose memory torch tensors share); `probability` asks for each row's chance. ValueError if a
-        member is empty.
+        must have `batch_size` columns; `TensorBatch.arrays` is one whose memory torch tensors
+        share); `probability` asks for each row's chance. ValueError if a member is empty.
         """
         chosen = self._chosen(members)
         if out is None:
@@ -284,7 +284,7 @@ class LapReplay:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes all to one checksummed file: path + ".partial", then fsync and rename."""
-        self._core.save(_path_bytes(path))
+        self._core.save(path_bytes(path))
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Replaces everything by a saved state; draws continue exactly as they would have.
@@ -293,7 +293,7 @@ class LapReplay:
         it is torn or altered, OSError if it cannot be read; the replay is then unchanged. Holds
         old and new state for a moment.
         """
-        self._core.load(_path_bytes(path))
+        self._core.load(path_bytes(path))
 
     def _chosen(self, members: Sequence[int] | Int64 | None) -> Int64:
         if members is None:
@@ -303,7 +303,8 @@ class LapReplay:
         return np.array([operator.index(member) for member in members], np.int64)
 
 
-def _path_bytes(path: str | os.PathLike[str]) -> bytes:
+def path_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Return a path as the core takes it; ValueError for a null character."""
     encoded = os.fsencode(path)
     if b"\0" in encoded:
         raise ValueError(f"path must not contain a null character, got {path!r}")
