@@ -173,6 +173,14 @@ class Twin:
             self.append(stream, obs[t], action[t], reward[t], obs[t + 1], last)
         self.end_episode(stream)
 
+    def add_transitions(self, stream, rows):
+        while len(self.priority) + len(rows) > self.capacity:
+            self.evict()
+        for *row, terminated, truncated in rows:
+            self.append(stream, *row, terminated)
+            if terminated or truncated:
+                self.end_episode(stream)
+
     def weights(self):
         return np.array([self.priority.get(slot, 0) for slot in range(self.used)], np.float32)
 

@@ -72,6 +72,27 @@ class Machine(RuleBasedStateMachine):
         self.replay.add_episode(*row, member=member, stream=stream)
         self.twins[member].add_episode(stream, *row)
 
+    @rule(
+        member=st.integers(0, 1),
+        stream=st.integers(0, 2),
+        goes_on=st.booleans(),
+        links=st.lists(st.sampled_from(["on", "jump", "terminated", "truncated"]), max_size=40),
+    )
+    def add_transitions(self, member, stream, goes_on, links):
+        stream %= self.options["streams"]
+        links = [*links, "on"][: self.arguments[0]]
+        obs = self.last.get((member, stream)) if goes_on else None
+        obs, rows = self.numbers(S) if obs is None else obs, []
+        for link in links:
+            next_obs = self.numbers(S)
+            ends = link == "terminated", link == "truncated"
+            rows.append((obs, self.numbers(A), self.numbers(1)[0], next_obs, *ends))
+            obs = self.numbers(S) if link == "jump" else next_obs
+        self.last[member, stream] = rows[-1][3]
+        columns = [np.array(column) for column in zip(*rows, strict=True)]
+        self.replay.add_transitions(*columns, member=member, stream=stream)
+        self.twins[member].add_transitions(stream, rows)
+
     @rule(member=st.integers(0, 1), stream=st.integers(0, 2))
     def end_episode(self, member, stream):
         stream %= self.options["streams"]

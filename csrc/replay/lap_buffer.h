@@ -85,9 +85,9 @@ class LapBuffer {
   // how the last step ended. O(count (S + A)).
   void AddEpisode(std::int64_t stream, const Transitions& steps, bool terminated);
 
-  // What AddStep would do for 1 <= count <= capacity transitions in turn, but all or none: a data
-  // set, or transitions in no order. next_obs [count, S], terminated and truncated [count].
-  // O(count (S + A)).
+  // Adds 1 <= count <= capacity transitions that AddStep might add in turn, all or none: a data
+  // set, or transitions in no order. next_obs [count, S], terminated and truncated [count]. O(count
+  // (S + A)).
   void AddTransitions(std::int64_t stream, const Transitions& steps, const float* next_obs,
                       const bool* terminated, const bool* truncated);
 

@@ -57,7 +57,7 @@ class RowStore {
   // std::bad_alloc, std::system_error.
   RowStore(std::int64_t max_rows, int obs_size, int action_size, const std::string& scratch_dir);
 
-  // Makes the rows below `rows` writable; REQUIRED before they are written. Throws
+  // Makes the rows below `rows` writable; REQUIRED before they are used. Throws
   // std::system_error if the disk is full.
   void Reach(std::int64_t rows) { file_.Reach(static_cast<std::size_t>(rows) * row_bytes()); }
 

@@ -52,15 +52,13 @@ ScratchFile::ScratchFile(const std::string& folder, std::size_t bytes)
   if (file_ < 0) Throw(errno, "cannot make the replay's file in ", folder);
   unlink(name.c_str());
   fcntl(file_, F_SETFD, FD_CLOEXEC);
-  if (ftruncate(file_, static_cast<off_t>(bytes)) == 0) {
-    void* mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
-    if (mapped != MAP_FAILED) data_ = mapped;
-  }
-  if (data_ == nullptr) {
+  void* mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
+  if (mapped == MAP_FAILED) {
     const int number = errno;
     close(file_);
     Throw(number, "cannot map the replay's file in ", folder);
   }
+  data_ = mapped;
   // rows are drawn in no order: what stands around one need not be read
   madvise(data_, bytes_, MADV_RANDOM);
 }

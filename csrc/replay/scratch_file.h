@@ -13,7 +13,7 @@ namespace td7 {
 class ScratchFile {
  public:
   ScratchFile() = default;  // no file
-  // Maps a file of `bytes` zeros in the folder; none of it takes room on the disk yet.
+  // Maps a new file in the folder, of `bytes` at most and none yet.
   ScratchFile(const std::string& folder, std::size_t bytes);
   ~ScratchFile();
   ScratchFile(ScratchFile&& other) noexcept;
@@ -21,7 +21,7 @@ class ScratchFile {
 
   void* data() const { return data_; }  // aligned to a page; null if there is no file
 
-  // Takes room on the disk for the first `bytes`, so that writing to them cannot fail.
+  // Takes room on the disk for the first `bytes`, zeros: only these may be read and written.
   void Reach(std::size_t bytes);
 
  private:

@@ -122,6 +122,8 @@ class RunConfig:
     """Write TensorBoard events beside metrics.jsonl (when tensorboard is installed)."""
     progress: ProgressMode = "auto"
     """How progress is shown: a live display on a terminal, else plain lines."""
+    scratch_dir: str | Path | None = None
+    """Folder for the replay's rows, in a file, when they are more than memory holds."""
 
     def __post_init__(self) -> None:
         _check_fields(self)

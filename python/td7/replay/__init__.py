@@ -10,14 +10,19 @@ from td7.replay.host import Batch, LapReplay
 if TYPE_CHECKING:
     from td7.replay.device import DeviceLapReplay
     from td7.replay.device_rows import DeviceBatch
+    from td7.replay.tensors import TensorBatch
 
-__all__ = ["Batch", "DeviceBatch", "DeviceLapReplay", "LapReplay"]
+__all__ = ["Batch", "DeviceBatch", "DeviceLapReplay", "LapReplay", "TensorBatch"]
 
-_HOMES = {"DeviceBatch": "td7.replay.device_rows", "DeviceLapReplay": "td7.replay.device"}
+_HOMES = {
+    "DeviceBatch": "td7.replay.device_rows",
+    "DeviceLapReplay": "td7.replay.device",
+    "TensorBatch": "td7.replay.tensors",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the replay on a device when it is first used: LapReplay does without torch."""
+    """Import what needs torch when it is first used: LapReplay does without."""
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'td7.replay' has no attribute {name!r}")

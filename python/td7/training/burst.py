@@ -12,7 +12,7 @@ from torch import Tensor
 from td7 import draws
 from td7.agent.learner import Batch, Learner, effective_rank
 from td7.agent.schedule import burst_schedule
-from td7.replay import LapReplay
+from td7.replay import LapReplay, TensorBatch
 from td7.training.progress import Progress
 
 
@@ -67,11 +67,13 @@ def train_burst(
     for members, count in schedule:
         everyone = len(members) == learner.members
         part = learner if everyone else learner.take(members)
+        config = learner.config
+        rows = TensorBatch(len(members), config.batch_size, replay.obs_size, replay.action_size)
         try:
             for _ in range(count):
                 if stopped():
                     break
-                metrics.add(members, _train_once(part, replay, members))
+                metrics.add(members, _train_once(part, replay, members, rows))
                 for member in members:
                     debts[member] -= 1
                     progress.updates[member] += 1
@@ -82,15 +84,17 @@ def train_burst(
             break
 
 
-def _train_once(learner: Learner, replay: LapReplay, members: Sequence[int]) -> dict[str, Tensor]:
+def _train_once(
+    learner: Learner, replay: LapReplay, members: Sequence[int], rows: TensorBatch
+) -> dict[str, Tensor]:
     """Sample, update, hand the new priorities back, and return the update's metrics."""
     config, device, dtype = learner.config, learner.min_target.device, learner.min_target.dtype
 
-    def tensor(array: object) -> Tensor:
-        return torch.as_tensor(array).to(device=device, dtype=dtype)
+    def tensor(values: Tensor) -> Tensor:
+        return values.to(device=device, dtype=dtype)
 
     chosen = np.array(members, np.int64)
-    rows = replay.sample(config.batch_size, members=chosen)
+    replay.sample(config.batch_size, members=chosen, out=rows.arrays)
     batch = Batch(
         tensor(rows.obs),
         tensor(rows.action),
@@ -100,8 +104,8 @@ def _train_once(learner: Learner, replay: LapReplay, members: Sequence[int]) -> 
     )
     size = batch.action[0].numel()
     noise = draws.normal(learner.seeds, "target_noise", learner.updates, size)
-    td_error, values = learner.update(batch, tensor(noise).view_as(batch.action))
-    replay.update_priorities(rows.index, td_error.float().cpu().numpy(), members=chosen)
+    td_error, values = learner.update(batch, tensor(torch.from_numpy(noise)).view_as(batch.action))
+    replay.update_priorities(rows.arrays.index, td_error.float().cpu().numpy(), members=chosen)
     period = config.target_update_period
     due = chosen[np.array(learner.updates) % period == 0]
     if len(due):

@@ -60,7 +60,7 @@ def train(
     config, run = config or TD7Config(), run or RunConfig()
     settings = _settings(env, seeds, total_steps, config, device)
     folder = Path(run.out or default_folder(env, settings.seeds))
-    state = RunState(settings)
+    state = RunState(settings, run.scratch_dir)
     try:
         make_run_folder(folder, settings, run.overwrite)
         return _run(state, folder, run)
@@ -85,11 +85,12 @@ def resume(
             )
         settings = dataclasses.replace(settings, total_steps=total_steps)
     _check_device(settings.device)
-    state = RunState(settings)
+    run = run or RunConfig()
+    state = RunState(settings, run.scratch_dir)
     try:
         load_state(state, folder)
         write_settings(folder, settings)
-        return _run(state, folder, run or RunConfig())
+        return _run(state, folder, run)
     finally:
         state.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from gymnasium.spaces import Box
@@ -20,7 +22,7 @@ from td7.training.collect import Collector, Episode
 class RunState:
     """Learner, replay, environments and bookkeeping of every member."""
 
-    def __init__(self, settings: RunSettings) -> None:
+    def __init__(self, settings: RunSettings, scratch_dir: str | Path | None = None) -> None:
         cfg, seeds = settings.config, settings.seeds
         self.settings = settings
         self.envs = [make_env(settings.env) for _ in seeds]
@@ -33,9 +35,13 @@ class RunState:
             "high": torch.tensor(action_space.high, dtype=torch.float32),
         }
         self.learner = Learner(*sizes, seeds, cfg, device=settings.device)
-        alpha, least = cfg.lap_alpha, cfg.min_priority
         self.replay = LapReplay(
-            cfg.buffer_capacity, *sizes, seeds=seeds, alpha=alpha, min_priority=least
+            cfg.buffer_capacity,
+            *sizes,
+            seeds=seeds,
+            alpha=cfg.lap_alpha,
+            min_priority=cfg.min_priority,
+            scratch_dir=scratch_dir,
         )
         self.collectors = [
             Collector(env, seed, self.replay, member, cfg.exploration_noise)
