@@ -29,11 +29,12 @@ from rich.table import Table
 
 from benchmarks import peers
 from benchmarks.memory import available_bytes, resident_bytes
-from benchmarks.peers.lap_replay import Td7, instruction_sets
+from benchmarks.peers.lap_replay import Td7
 from benchmarks.peers.subject import ADD_METRICS, CYCLE_METRICS, Subject, expected_bytes
 from benchmarks.timing import Clock, Effort, check, fill
 from benchmarks.transitions import STEPS, Case, Episode
 from td7 import machine
+from td7.extension import core
 
 CASES = [
     *(f"halfcheetah/{capacity}" for capacity in (10_000, 100_000, 1_000_000, 10_000_000)),
@@ -76,7 +77,9 @@ class Benchmark:
         self._add_bytes(case, td7, held)
         builders = self.builders
         if str(case) == INSTRUCTION_SETS_CASE:
-            builders = builders | {f"td7 ({name})": _under(name) for name in instruction_sets()[1:]}
+            builders = builders | {
+                f"td7 ({name})": _under(name) for name in core.instruction_sets()[1:]
+            }
         for name, build in builders.items():
             if self._fits(case, name, 8 if name == "author" else 4):
                 self._beside(case, td7, build, clock)

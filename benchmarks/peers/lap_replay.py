@@ -9,18 +9,8 @@ import torch
 
 from benchmarks.peers.subject import Sampled, Subject
 from benchmarks.transitions import ALPHA, BATCH, Case, Episode, td_errors
-from td7 import extension
-from td7.replay import Batch, LapReplay
-
-core: Any = extension.core
-
-
-def instruction_sets() -> list[str]:
-    """Name what the core can run on this processor, the best first."""
-    # TODO: take the guard out once every core tells its instruction sets
-    if not hasattr(core, "instruction_sets"):
-        return []
-    return list(core.instruction_sets())
+from td7.extension import core
+from td7.replay import LapReplay, TensorBatch
 
 
 class Td7(Subject):
@@ -31,27 +21,23 @@ class Td7(Subject):
     error_shape = (1, BATCH)
 
     def __init__(self, case: Case, instruction_set: str | None = None) -> None:
-        sets = instruction_sets()
+        self.instruction_set = instruction_set or core.instruction_sets()[0]
         if instruction_set is not None:
             self.name = f"td7 ({instruction_set})"
-        elif sets:
-            instruction_set = sets[0]
-        self.instruction_set = instruction_set
         self.replay = LapReplay(case.capacity, case.obs_size, case.action_size, alpha=ALPHA)
-        self.out = Batch.empty(1, BATCH, case.obs_size, case.action_size)
-        # the tensors share the memory that every `sample` fills
+        self.out = TensorBatch(1, BATCH, case.obs_size, case.action_size)
         self.drawn = Sampled(
-            torch.from_numpy(self.out.obs[0]),
-            torch.from_numpy(self.out.action[0]),
-            torch.from_numpy(self.out.reward[0]),
-            torch.from_numpy(self.out.next_obs[0]),
-            torch.from_numpy(self.out.not_terminated[0]),
-            self.out.index,
+            self.out.obs[0],
+            self.out.action[0],
+            self.out.reward[0],
+            self.out.next_obs[0],
+            self.out.not_terminated[0],
+            self.out.arrays.index,
         )
         self.add = self.replay.add  # type: ignore[method-assign]
 
     def sample(self) -> Sampled:
-        self.replay.sample(BATCH, out=self.out)
+        self.replay.sample(BATCH, out=self.out.arrays)
         return self.drawn
 
     def update(self, index: Any, errors: torch.Tensor) -> None:
@@ -72,8 +58,7 @@ class Td7(Subject):
             self.replay.update_priorities(index, td_errors(count, rng)[None])
 
     def begin_round(self) -> None:
-        if self.instruction_set is not None:
-            core.set_instruction_set(self.instruction_set)
+        core.set_instruction_set(self.instruction_set)
 
     def nbytes(self) -> int | None:
         return self.replay.nbytes
