@@ -25,8 +25,9 @@ struct ReplayKernels {
 
   // nodes[i] = 16 nodes[i] + the child of node nodes[i] of `level` that uniforms[i] picks
   // (sum_tree.h). Starts loading the node of that number in `below`, if it is not null.
+  // `root`: nodes[i] is 0 for all i.
   void (*pick_children)(const float* level, const double* uniforms, std::size_t n,
-                        std::int64_t* nodes, const float* below);
+                        std::int64_t* nodes, const float* below, bool root);
 
   // parents[nodes[i]] = the sum of node nodes[i] of `level` (sum_tree.h). Equal nodes are allowed.
   void (*sum_nodes)(const float* level, const std::int64_t* nodes, std::size_t n, float* parents);

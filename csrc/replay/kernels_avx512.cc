@@ -6,6 +6,7 @@
 // GCC 12 warns of its own headers, which leave the unused lanes of an operand undefined on purpose
 // (its bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 #include <immintrin.h>
 

@@ -100,10 +100,11 @@ struct LaneKernels {
   }
 
   static void PickChildren(const float* level, const double* uniforms, std::size_t n,
-                           std::int64_t* nodes, const float* below) {
+                           std::int64_t* nodes, const float* below, bool root) {
+    Reals p[16];
+    PrefixSums(level, nodes, p);
     for (std::size_t i = 0; i < n; i += kLanes) {
-      Reals p[16];
-      PrefixSums(level, nodes + i, p);
+      if (i > 0 && !root) PrefixSums(level, nodes + i, p);
       const Reals target = Lanes::Mul(Lanes::Load(uniforms + i), p[15]);
       // the sixteenth sum is above every target
       Words child = Lanes::template ShiftLeft<4>(Lanes::LoadWords(nodes + i));

@@ -134,7 +134,8 @@ void SumTree::DrawBlock(std::size_t n, std::int64_t* slots, const Fill& fill) co
   for (auto level = static_cast<std::size_t>(levels_); level-- > 0;) {
     fill(level, uniforms.data());
     const float* below = level > 0 ? level_[level - 1] : nullptr;
-    kernels.pick_children(level_[level], uniforms.data(), n, nodes.data(), below);
+    const bool root = level + 1 == static_cast<std::size_t>(levels_);
+    kernels.pick_children(level_[level], uniforms.data(), n, nodes.data(), below, root);
   }
   std::copy_n(nodes.data(), n, slots);
 }

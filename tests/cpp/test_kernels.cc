@@ -77,7 +77,7 @@ void ChildrenAreThoseOfTheDefinition(const ReplayKernels& kernels) {
     uniforms[i] = u < 1.0 ? u : 1.0 - 0x1.0p-53;
   }
   const std::vector<std::int64_t> before = nodes;
-  kernels.pick_children(level.data(), uniforms.data(), 16 * kNodes, nodes.data(), nullptr);
+  kernels.pick_children(level.data(), uniforms.data(), 16 * kNodes, nodes.data(), nullptr, false);
   for (std::size_t i = 0; i < 16 * kNodes; ++i) {
     const std::vector<double> p = PrefixSums(&level[i / 16 * 16]);
     std::size_t child = 0;
@@ -85,6 +85,17 @@ void ChildrenAreThoseOfTheDefinition(const ReplayKernels& kernels) {
     CHECK(nodes[i] == 16 * before[i] + static_cast<std::int64_t>(child));
     CHECK(level[static_cast<std::size_t>(nodes[i])] > 0.0F);
   }
+}
+
+void TheRootIsDrawnFromAsAnyNode(const ReplayKernels& kernels) {
+  const std::vector<float> level = Level(1);
+  std::vector<double> uniforms(256);
+  kRandom.FillUniform(0, uniforms.size(), uniforms.data());
+  std::vector<std::int64_t> as_root(256, 0);
+  std::vector<std::int64_t> as_any(256, 0);
+  kernels.pick_children(level.data(), uniforms.data(), 256, as_root.data(), nullptr, true);
+  kernels.pick_children(level.data(), uniforms.data(), 256, as_any.data(), nullptr, false);
+  CHECK(as_root == as_any);
 }
 
 void SumsAreThoseOfTheDefinition(const ReplayKernels& kernels) {
@@ -135,6 +146,7 @@ int main() {
     const td7::ReplayKernels& kernels = td7::KernelsOf(set);
     td7::UniformsAreThoseOfTheStream(kernels);
     td7::ChildrenAreThoseOfTheDefinition(kernels);
+    td7::TheRootIsDrawnFromAsAnyNode(kernels);
     td7::SumsAreThoseOfTheDefinition(kernels);
     td7::PowersAreTheSameEverywhereAndThoseOfTheLibraryWithin1e13(kernels);
   }
