@@ -211,6 +211,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
     arguments = parse(argv)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.open("a").close()  # a file that cannot be written is told before the figures
     torch.set_num_threads(1)
     console = Console()
     builders, left_out = {}, []

@@ -97,7 +97,7 @@ class Clock:
         total = 0
         gc.disable()
         for values in arguments:
-            self.swept += 1.0  # reads and writes all of it: little else stays in the caches
+            self.swept += 1.0  # reads and writes all of it: it takes the caches' place of others
             start = perf_counter_ns()
             function(*values)
             total += perf_counter_ns() - start

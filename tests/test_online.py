@@ -276,3 +276,34 @@ def test_metrics_carry_what_shows_a_run_going_wrong(small_config, quiet):
     assert all(np.isfinite(latest[key]) for key in wanted)
     config = json.loads((run.out / "config.json").read_text())
     assert (config["env"], config["seeds"], config["total_steps"]) == ("Toy/Point-v0", [0], 400)
+
+
+def test_a_scratch_dir_changes_no_result_and_is_used(small_config, quiet, tmp_path):
+    config, folder = small_config(), tmp_path / "scratch"
+    folder.mkdir()
+    for name, options in (("memory", {}), ("file", {"scratch_dir": folder})):
+        td7.train(
+            "Toy/Point-v0", seeds=[1], total_steps=300, config=config, run=quiet(name, **options)
+        )
+        td7.resume(
+            tmp_path / name,
+            total_steps=600,
+            run=td7.RunConfig(tensorboard=False, progress="none", **options),
+        )
+    for file in ("learner.safetensors", "replay.bin"):
+        saved = [(tmp_path / name / "state" / file).read_bytes() for name in ("memory", "file")]
+        assert saved[0] == saved[1], file
+    none = tmp_path / "none"
+    with pytest.raises(FileNotFoundError, match=r"make the replay's file in .*none"):
+        td7.train(
+            "Toy/Point-v0",
+            seeds=[1],
+            total_steps=300,
+            config=config,
+            run=quiet("other", scratch_dir=none),
+        )
+    with pytest.raises(FileNotFoundError, match=r"make the replay's file in .*none"):
+        td7.resume(
+            tmp_path / "file",
+            run=td7.RunConfig(tensorboard=False, progress="none", scratch_dir=none),
+        )

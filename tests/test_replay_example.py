@@ -23,9 +23,9 @@ def test_the_example_in_the_readme_fills_a_replay():
 
 
 def test_the_example_in_the_docstring_is_a_ten_line_algorithm():
-    _, example = inspect.getdoc(LapReplay).split("::\n\n", 1)
-    example = textwrap.dedent(example.split("\n\n    A transition")[0].split("\n\nA transition")[0])
-    assert len(example.splitlines()) <= 11
+    example = inspect.getdoc(LapReplay).split("::\n\n")[1].split("\n\n")[0]
+    example = textwrap.dedent(example)
+    assert len(example.splitlines()) == 10
     steps = iter(range(301))
     obs = np.zeros(17, np.float32)
 

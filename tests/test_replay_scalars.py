@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from td7 import draws
-from td7.replay import LapReplay
+from td7.replay import DeviceLapReplay, LapReplay, TensorBatch
 
 S, A = 3, 2
 OBS, ACTION = np.zeros(S, np.float32), np.zeros(A, np.float32)
@@ -49,12 +49,53 @@ def test_a_draw_counter_must_be_a_natural_number():
 @pytest.mark.parametrize("flag", [None, 1, 0.0, "no"])
 def test_a_flag_that_is_no_bool_is_refused(flag):
     replay = LapReplay(8, S, A)
-    for flags in ((flag, False), (False, flag)):
-        with pytest.raises(TypeError):
+    given = f"must be a bool, got {type(flag).__name__}"
+    for name, flags in (("terminated", (flag, False)), ("truncated", (False, flag))):
+        with pytest.raises(TypeError, match=f"{name} {given}"):
             replay.add(OBS, ACTION, 0.0, OBS, *flags)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=f"terminated {given}"):
         replay.add_episode(*ONE_STEP, flag)
     assert replay.size() == 0
+
+
+@pytest.mark.parametrize("reward", [None, "1", np.zeros(1, np.float32), [0.0]])
+def test_a_reward_that_is_no_number_is_refused(reward):
+    replay = LapReplay(8, S, A)
+    with pytest.raises(TypeError, match="reward must be a number, got "):
+        replay.add(OBS, ACTION, reward, OBS, False)
+    assert replay.size() == 0
+
+
+@pytest.mark.parametrize("name", ["capacity", "obs_size", "action_size", "streams"])
+@pytest.mark.parametrize("value", [1e6, (84, 84), None])
+def test_a_size_that_is_no_integer_is_refused_by_name(name, value):
+    sizes = {"capacity": 8, "obs_size": S, "action_size": A} | {name: value}
+    for kind in (LapReplay, DeviceLapReplay):
+        with pytest.raises(TypeError, match=f"{name} must be an integer, got "):
+            kind(**sizes)
+
+
+def test_seeds_may_come_from_a_generator():
+    for kind in (LapReplay, DeviceLapReplay):
+        replay = kind(8, S, A, seeds=(seed for seed in range(3)))
+        assert (replay.members, replay.seeds) == (3, (0, 1, 2))
+
+
+def test_an_out_that_is_no_batch_is_refused():
+    replay = LapReplay(8, S, A)
+    replay.add(OBS, ACTION, 0.0, OBS, True)
+    with pytest.raises(TypeError, match=r"a Batch, such as TensorBatch\.arrays, got TensorBatch"):
+        replay.sample(2, out=TensorBatch(1, 2, S, A))
+
+
+@pytest.mark.parametrize("batch_size", [-1, 0, 2**28 + 1])
+def test_a_batch_size_out_of_range_is_refused_before_memory_is_asked_for(batch_size):
+    replay = LapReplay(8, S, A)
+    replay.add(OBS, ACTION, 0.0, OBS, True)
+    with pytest.raises(
+        ValueError, match=f"batch_size must be from 1 to 268435456, got {batch_size}"
+    ):
+        replay.sample(batch_size)
 
 
 def test_numpys_bool_is_a_flag():

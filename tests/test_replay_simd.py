@@ -49,6 +49,6 @@ def test_the_fastest_set_is_in_use_and_plain_is_always_there():
 
 def test_an_unknown_set_is_refused_by_name(restored):
     wanted = ", ".join(reversed(core.instruction_sets()))
-    text = f"instruction set must be of {wanted} on this machine, got amx"
+    text = f"instruction set must be one of {wanted} on this machine, got amx"
     with pytest.raises(ValueError, match=re.escape(text)):
         core.set_instruction_set("amx")

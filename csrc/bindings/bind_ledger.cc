@@ -3,7 +3,6 @@
 // lock (replay/lap_ledgers.h). Numbers that decide where the core reads are copied first.
 #include <pybind11/stl.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
@@ -13,6 +12,7 @@
 
 #include "bindings/numpy_args.h"
 #include "bindings/register.h"
+#include "replay/lap_checks.h"
 #include "replay/lap_ledgers.h"
 #include "replay/lap_state.h"
 
@@ -50,35 +50,39 @@ py::tuple TupleOf(const LapLedgers::Placement& placement) {
 }
 
 py::tuple Add(LapLedgers& ledgers, std::int64_t member, std::int64_t stream, py::handle obs,
-              py::handle action, double reward, py::handle next_obs, bool terminated,
-              bool truncated, py::handle rows) {
+              py::handle action, py::handle reward, py::handle next_obs, py::handle terminated,
+              py::handle truncated, py::handle rows) {
   const LapConfig& config = ledgers.config();
   const auto* obs_data = InputArray<float>(obs, "obs", {config.obs_size});
   const auto* action_data = InputArray<float>(action, "action", {config.action_size});
   const auto* next_data = InputArray<float>(next_obs, "next_obs", {config.obs_size});
   auto* row_data = OutputArray<float>(rows, "rows", {2, ledgers.row_floats()});
+  const auto number = static_cast<float>(InputNumber(reward, "reward"));
+  const bool ends = InputBool(terminated, "terminated");
+  const bool cut = InputBool(truncated, "truncated");
   LapLedgers::Placement placement;
   {
     const py::gil_scoped_release unlocked;
-    placement = ledgers.AddStep(member, stream, obs_data, action_data, static_cast<float>(reward),
-                                next_data, terminated, truncated, row_data);
+    placement = ledgers.AddStep(member, stream, obs_data, action_data, number, next_data, ends, cut,
+                                row_data);
   }
   return TupleOf(placement);
 }
 
 py::tuple AddEpisode(LapLedgers& ledgers, std::int64_t member, std::int64_t stream, py::handle obs,
-                     py::handle action, py::handle reward, bool terminated, py::handle rows) {
+                     py::handle action, py::handle reward, py::handle terminated, py::handle rows) {
   const LapConfig& config = ledgers.config();
   const auto* reward_data = InputArray<float>(reward, "reward", {"T"});
   const std::int64_t steps = SizeOf(reward, 0);
   const auto* obs_data = InputArray<float>(obs, "obs", {steps + 1, config.obs_size});
   const auto* action_data = InputArray<float>(action, "action", {steps, config.action_size});
   auto* row_data = OutputArray<float>(rows, "rows", {steps + 1, ledgers.row_floats()});
+  const bool ends = InputBool(terminated, "terminated");
   LapLedgers::Placement placement;
   {
     const py::gil_scoped_release unlocked;
     placement = ledgers.AddEpisode(member, stream, {steps, obs_data, action_data, reward_data},
-                                   terminated, row_data);
+                                   ends, row_data);
   }
   return TupleOf(placement);
 }
@@ -94,12 +98,20 @@ void FillUniforms(LapLedgers& ledgers, py::handle members, py::handle out) {
   ledgers.FillUniforms(chosen, calls, n, levels, numbers);
 }
 
+void CheckSample(LapLedgers& ledgers, py::handle members, std::int64_t n) {
+  const LapLedgers::Members chosen = CopyMembers(members);
+  const py::gil_scoped_release unlocked;
+  ledgers.CheckSample(chosen, n);
+}
+
+void CheckMembers(LapLedgers& ledgers, py::handle members) {
+  ledgers.CheckMembers(CopyMembers(members));
+}
+
 // What a file holds, in host memory; its arrays are views that keep it alive.
 struct SavedReplay {
   const LapBuffer& Of(std::int64_t member) const {
-    if (member < 0 || member >= static_cast<std::int64_t>(buffers.size())) {
-      throw std::out_of_range("member is not in the saved replay");
-    }
+    CheckIndex("member", member, static_cast<std::int64_t>(buffers.size()));
     return buffers[static_cast<std::size_t>(member)];
   }
   std::vector<LapBuffer> buffers;
@@ -121,8 +133,9 @@ std::unique_ptr<SavedReplay> Read(LapLedgers& ledgers, const std::string& path) 
 
 void Restore(LapLedgers& ledgers, SavedReplay& saved) {
   if (saved.restored) throw std::invalid_argument("the saved replay was restored already");
-  ledgers.Restore(&saved.buffers);
   saved.restored = true;
+  const py::gil_scoped_release unlocked;
+  ledgers.Restore(&saved.buffers);
 }
 
 py::array_t<float> SavedWeights(const py::object& self, std::int64_t member) {
@@ -135,8 +148,7 @@ py::array_t<float> SavedWeights(const py::object& self, std::int64_t member) {
 py::array_t<float> SavedRows(const py::object& self, std::int64_t member) {
   const auto& saved = self.cast<const SavedReplay&>();
   const LapBuffer& buffer = saved.Of(member);
-  const py::ssize_t floats =
-      py::ssize_t{buffer.config().obs_size} + buffer.config().action_size + 2;
+  const py::ssize_t floats = RowFloats(buffer.config());
   const py::ssize_t made = saved.made[static_cast<std::size_t>(member)];
   return py::array_t<float>({made, floats}, buffer.State().rows, self);
 }
@@ -145,8 +157,13 @@ py::array_t<float> SavedRows(const py::object& self, std::int64_t member) {
 void Save(LapLedgers& ledgers, const std::string& path, py::handle max_priority,
           const std::vector<py::object>& weights, const std::vector<py::object>& rows) {
   const auto most = CopyVector<float>(max_priority, "max_priority", ledgers.members());
+  if (weights.size() != most.size() || rows.size() != most.size()) {
+    throw std::invalid_argument("weights and rows must have " + std::to_string(most.size()) +
+                                " arrays, one a member, got " + std::to_string(weights.size()) +
+                                " and " + std::to_string(rows.size()));
+  }
   std::vector<LapLedgers::Numbers> numbers;
-  for (std::size_t i = 0; i < std::min({most.size(), weights.size(), rows.size()}); ++i) {
+  for (std::size_t i = 0; i < most.size(); ++i) {
     const auto* weight_data = InputArray<float>(weights[i], "weights", {"U"});
     const auto* row_data = InputArray<float>(rows[i], "rows", {"R", ledgers.row_floats()});
     numbers.push_back({most[i], weight_data, SizeOf(weights[i], 0), row_data, SizeOf(rows[i], 0)});
@@ -185,21 +202,18 @@ void register_ledger(py::module_& module) {
   py::class_<LapLedgers>(module, "LapLedgers")
       .def(py::init(&MakeLedgers), py::arg("capacity"), py::arg("obs_size"), py::arg("action_size"),
            py::arg("seeds"), py::arg("streams"), py::arg("alpha"), py::arg("min_priority"))
-      .def_property_readonly("members", &LapLedgers::members)
       .def_property_readonly("nbytes", py::cpp_function(&LapLedgers::CommittedBytes, Unlocked()))
       .def("add", &Add, py::arg("member"), py::arg("stream"), py::arg("obs"), py::arg("action"),
-           py::arg("reward"), py::arg("next_obs"), py::arg("terminated").noconvert(),
-           py::arg("truncated").noconvert(), py::arg("rows"))
+           py::arg("reward"), py::arg("next_obs"), py::arg("terminated"), py::arg("truncated"),
+           py::arg("rows"))
       .def("add_episode", &AddEpisode, py::arg("member"), py::arg("stream"), py::arg("obs"),
-           py::arg("action"), py::arg("reward"), py::arg("terminated").noconvert(), py::arg("rows"))
+           py::arg("action"), py::arg("reward"), py::arg("terminated"), py::arg("rows"))
       .def("end_episode", &LapLedgers::EndEpisode, Unlocked(), py::arg("member"), py::arg("stream"))
       .def("slots_after", &LapLedgers::SlotsAfter, Unlocked(), py::arg("member"), py::arg("stream"),
            py::arg("steps"))
       .def("fill_uniforms", &FillUniforms, py::arg("members"), py::arg("out"))
-      .def("check_sample", [](LapLedgers& ledgers, py::handle members,
-                              std::int64_t n) { ledgers.CheckSample(CopyMembers(members), n); })
-      .def("check_members", [](LapLedgers& ledgers,
-                               py::handle members) { ledgers.CheckMembers(CopyMembers(members)); })
+      .def("check_sample", &CheckSample)
+      .def("check_members", &CheckMembers)
       .def("check_index", &LapLedgers::CheckIndex, Unlocked())
       .def("size", Getter(&SlotLedger::size), Unlocked())
       .def("used_slots", Getter(&SlotLedger::used_slots), Unlocked())
@@ -207,11 +221,6 @@ void register_ledger(py::module_& module) {
       .def("max_slots", Getter(&SlotLedger::max_slots), Unlocked())
       .def("segment_slots", Getter(&SlotLedger::segment_slots), Unlocked())
       .def("levels", &LapLedgers::Levels, Unlocked())
-      .def("is_live",
-           [](LapLedgers& ledgers, std::int64_t member, std::int64_t slot) {
-             return ledgers.Get(member,
-                                [slot](const SlotLedger& ledger) { return ledger.IsLive(slot); });
-           })
       .def("draw_counter", &LapLedgers::DrawCounter, Unlocked())
       .def("set_draw_counter", &LapLedgers::SetDrawCounter, Unlocked(), py::arg("member"),
            py::arg("counter"))

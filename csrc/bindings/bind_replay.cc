@@ -34,25 +34,34 @@ LapReplay::Members CopyMembers(py::handle members) {
 }
 
 void Add(LapReplay& replay, std::int64_t member, std::int64_t stream, py::handle obs,
-         py::handle action, double reward, py::handle next_obs, bool terminated, bool truncated) {
+         py::handle action, py::handle reward, py::handle next_obs, py::handle terminated,
+         py::handle truncated) {
   const LapConfig& config = replay.config();
   const auto* obs_data = InputArray<float>(obs, "obs", {config.obs_size});
   const auto* action_data = InputArray<float>(action, "action", {config.action_size});
   const auto* next_data = InputArray<float>(next_obs, "next_obs", {config.obs_size});
+  const auto number = static_cast<float>(InputNumber(reward, "reward"));
+  const bool ends = InputBool(terminated, "terminated");
+  const bool cut = InputBool(truncated, "truncated");
   const py::gil_scoped_release unlocked;
-  replay.AddStep(member, stream, obs_data, action_data, static_cast<float>(reward), next_data,
-                 terminated, truncated);
+  replay.AddStep(member, stream, obs_data, action_data, number, next_data, ends, cut);
 }
 
 void AddEpisode(LapReplay& replay, std::int64_t member, std::int64_t stream, py::handle obs,
-                py::handle action, py::handle reward, bool terminated) {
+                py::handle action, py::handle reward, py::handle terminated) {
   const LapConfig& config = replay.config();
   const auto* reward_data = InputArray<float>(reward, "reward", {"T"});
   const std::int64_t steps = SizeOf(reward, 0);
   const auto* obs_data = InputArray<float>(obs, "obs", {steps + 1, config.obs_size});
   const auto* action_data = InputArray<float>(action, "action", {steps, config.action_size});
+  const bool ends = InputBool(terminated, "terminated");
   const py::gil_scoped_release unlocked;
-  replay.AddEpisode(member, stream, {steps, obs_data, action_data, reward_data}, terminated);
+  replay.AddEpisode(member, stream, {steps, obs_data, action_data, reward_data}, ends);
+}
+
+// numpy lets a bool have any byte; in C++ only 0 and 1 are values of bool.
+const std::uint8_t* InputFlags(py::handle flags, const char* name, std::int64_t n) {
+  return reinterpret_cast<const std::uint8_t*>(InputArray<bool>(flags, name, {n}));
 }
 
 void AddTransitions(LapReplay& replay, std::int64_t member, std::int64_t stream, py::handle obs,
@@ -64,8 +73,8 @@ void AddTransitions(LapReplay& replay, std::int64_t member, std::int64_t stream,
   const auto* obs_data = InputArray<float>(obs, "obs", {n, config.obs_size});
   const auto* action_data = InputArray<float>(action, "action", {n, config.action_size});
   const auto* next_data = InputArray<float>(next_obs, "next_obs", {n, config.obs_size});
-  const auto* terminated_data = InputArray<bool>(terminated, "terminated", {n});
-  const auto* truncated_data = InputArray<bool>(truncated, "truncated", {n});
+  const std::uint8_t* terminated_data = InputFlags(terminated, "terminated", n);
+  const std::uint8_t* truncated_data = InputFlags(truncated, "truncated", n);
   const py::gil_scoped_release unlocked;
   replay.AddTransitions(member, stream, {n, obs_data, action_data, reward_data}, next_data,
                         terminated_data, truncated_data);
@@ -153,10 +162,9 @@ void register_replay(py::module_& module) {
       .def_property_readonly("members", &LapReplay::members)
       .def_property_readonly("nbytes", py::cpp_function(&LapReplay::CommittedBytes, Unlocked()))
       .def("add", &Add, py::arg("member"), py::arg("stream"), py::arg("obs"), py::arg("action"),
-           py::arg("reward"), py::arg("next_obs"), py::arg("terminated").noconvert(),
-           py::arg("truncated").noconvert())
+           py::arg("reward"), py::arg("next_obs"), py::arg("terminated"), py::arg("truncated"))
       .def("add_episode", &AddEpisode, py::arg("member"), py::arg("stream"), py::arg("obs"),
-           py::arg("action"), py::arg("reward"), py::arg("terminated").noconvert())
+           py::arg("action"), py::arg("reward"), py::arg("terminated"))
       .def("add_transitions", &AddTransitions, py::arg("member"), py::arg("stream"), py::arg("obs"),
            py::arg("action"), py::arg("reward"), py::arg("next_obs"), py::arg("terminated"),
            py::arg("truncated"))

@@ -29,7 +29,7 @@ void SetByName(const std::string& name) {
     if (name == InstructionSetName(set)) return SetInstructionSet(set);
     known += (known.empty() ? "" : ", ") + std::string(InstructionSetName(set));
   }
-  throw std::invalid_argument("instruction set must be of " + known + " on this machine, got " +
+  throw std::invalid_argument("instruction set must be one of " + known + " on this machine, got " +
                               name);
 }
 

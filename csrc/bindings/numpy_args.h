@@ -4,7 +4,7 @@
 //   actions must be float32 [8, 6] C-contiguous, got float64 [8, 6]
 //
 // The pointers are valid while the Python objects live, that is during the call. All functions need
-// the GIL and throw std::invalid_argument (ValueError).
+// the GIL and throw std::invalid_argument (ValueError) or TypeError.
 #ifndef TD7_BINDINGS_NUMPY_ARGS_H_
 #define TD7_BINDINGS_NUMPY_ARGS_H_
 
@@ -94,6 +94,24 @@ T* OutputArray(pybind11::handle value, const char* name, Dims dims) {
                                 internal::GivenText(value));
   }
   return static_cast<T*>(array.mutable_data());
+}
+
+// A Python or numpy bool. Throws TypeError for anything else.
+inline bool InputBool(pybind11::handle value, const char* name) {
+  pybind11::detail::make_caster<bool> caster;
+  if (caster.load(value, /*convert=*/false)) return pybind11::detail::cast_op<bool>(caster);
+  throw pybind11::type_error(std::string(name) + " must be a bool, got " +
+                             internal::GivenText(value));
+}
+
+// A Python or numpy number. Throws TypeError for anything else.
+inline double InputNumber(pybind11::handle value, const char* name) {
+  const bool sequence = PySequence_Check(value.ptr()) != 0;  // arrays too
+  const double number = sequence ? -1.0 : PyFloat_AsDouble(value.ptr());
+  if (!sequence && PyErr_Occurred() == nullptr) return number;
+  PyErr_Clear();
+  throw pybind11::type_error(std::string(name) + " must be a number, got " +
+                             internal::GivenText(value));
 }
 
 // The size of a dimension of an argument that is not checked yet; 0 if it has none such.

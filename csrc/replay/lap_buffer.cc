@@ -17,6 +17,7 @@ void LapBuffer::AddStep(std::int64_t stream, const float* obs, const float* acti
                         const float* next_obs, bool terminated, bool truncated) {
   ledger_.CheckStream(stream);
   CheckStep(config_, obs, action, reward, next_obs);
+  rows_.Reach([&] { return ledger_.SlotsAfter(stream, 1); });
   MakeRoom(1);
   const SlotLedger::Run run = Open(stream, 1, obs);
   rows_.WriteStep(run.slot, action, reward, terminated);
@@ -33,6 +34,7 @@ void LapBuffer::AddEpisode(std::int64_t stream, const Transitions& steps, bool t
   ledger_.CheckStream(stream);
   CheckEpisode(config_, steps);
   const auto rows = static_cast<std::size_t>(steps.count);
+  rows_.Reach([&] { return ledger_.SlotsAfter(stream, steps.count); });
   MakeRoom(steps.count);
   EndEpisode(stream);
   Append(stream, steps, steps.obs + rows * rows_.obs_size(), terminated);
@@ -40,25 +42,30 @@ void LapBuffer::AddEpisode(std::int64_t stream, const Transitions& steps, bool t
 }
 
 void LapBuffer::AddTransitions(std::int64_t stream, const Transitions& steps, const float* next_obs,
-                               const bool* terminated, const bool* truncated) {
+                               const std::uint8_t* terminated, const std::uint8_t* truncated) {
   ledger_.CheckStream(stream);
   CheckTransitions(config_, steps, next_obs);
   const std::size_t obs_size = rows_.obs_size();
   const auto rows = static_cast<std::size_t>(steps.count);
+  // for the worst case, that each is an episode of its own: a filled segment holds half as many
+  const std::int64_t slots = ledger_.made_slots() + 2 * (steps.count + segment_slots());
+  rows_.Reach([&] { return std::min(slots, ledger_.max_slots()); });
   MakeRoom(steps.count);
   for (std::size_t first = 0, end = 0; first < rows; first = end) {
+    bool truly = false;
     bool ends = false;
     bool goes_on = false;
     do {  // up to the last transition whose next_obs is the obs of another one of its episode
       const float* next = next_obs + end * obs_size;
-      ends = terminated[end] || truncated[end];
+      truly = terminated[end] != 0;
+      ends = truly || truncated[end] != 0;
       ++end;
       goes_on = !ends && end < rows &&
                 std::memcmp(next, steps.obs + end * obs_size, obs_size * sizeof(float)) == 0;
     } while (goes_on);
     const Transitions run{static_cast<std::int64_t>(end - first), steps.obs + first * obs_size,
                           steps.action + first * rows_.action_size(), steps.reward + first};
-    Append(stream, run, next_obs + (end - 1) * obs_size, terminated[end - 1]);
+    Append(stream, run, next_obs + (end - 1) * obs_size, truly);
     if (ends) EndEpisode(stream);
   }
 }
@@ -99,8 +106,6 @@ void LapBuffer::Publish(std::int64_t stream, const SlotLedger::Run& run, const f
 }
 
 void LapBuffer::MakeRoom(std::int64_t wanted) {
-  // for the worst case, that each is an episode of its own
-  rows_.Reach(std::min(ledger_.made_slots() + 2 * (wanted + segment_slots()), ledger_.max_slots()));
   ledger_.MakeRoom(wanted, [this](std::int64_t first, std::int64_t count) {
     tree_.SetRange(first, count, 0.0F);
   });

@@ -5,7 +5,7 @@
 // in Experience Replay" (NeurIPS 2020): priority = max(|td error|, min_priority)^alpha, new
 // transitions get the maximum priority.
 //
-//   AddStep, AddEpisode -> slots (SlotLedger) -> rows (RowStore) and weights (SumTree)
+//   Add...              -> slots (SlotLedger) -> rows (RowStore) and weights (SumTree)
 //   Sample              <- rows <- slots drawn by weight
 //   UpdatePriorities    -> weights
 //
@@ -18,7 +18,7 @@
 // way, only a slot more is used; unordered transitions may therefore be added one by one, at two
 // slots each.
 //
-// An index is valid until the next AddStep or AddEpisode of the buffer: that may evict the
+// An index is valid until transitions are added to the buffer: that may evict the
 // transition and give its slot to another one, to which the index then belongs.
 //
 // Distribution: see sum_tree.h. A transition can be drawn from the moment it is added. Sample call
@@ -58,6 +58,14 @@ struct LapConfig {
   std::string scratch_dir;  // folder of an unnamed file for the rows; empty: they lie in memory
 };
 
+// The stream of the draws of a replay.
+inline constexpr std::uint32_t kDrawStream = StreamId("replay");
+
+// The floats of a row of row_store.h.
+inline std::int64_t RowFloats(const LapConfig& config) {
+  return std::int64_t{config.obs_size} + config.action_size + 2;
+}
+
 class LapBuffer {
  public:
   // Throws std::invalid_argument on a bad config, std::bad_alloc if the address space cannot be
@@ -85,11 +93,13 @@ class LapBuffer {
   // how the last step ended. O(count (S + A)).
   void AddEpisode(std::int64_t stream, const Transitions& steps, bool terminated);
 
-  // Adds 1 <= count <= capacity transitions that AddStep might add in turn, all or none: a data
-  // set, or transitions in no order. next_obs [count, S], terminated and truncated [count]. O(count
+  // Adds 1 <= count <= capacity transitions that AddStep might add in turn, all or none
+  // (running out of memory aside): a data
+  // set, or transitions in no order. next_obs [count, S]; terminated and
+  // truncated [count], 0 or not. O(count
   // (S + A)).
   void AddTransitions(std::int64_t stream, const Transitions& steps, const float* next_obs,
-                      const bool* terminated, const bool* truncated);
+                      const std::uint8_t* terminated, const std::uint8_t* truncated);
 
   // Draws n transitions with replacement, advances the draw counter by one; the indices are valid
   // until the next transition is added. Outputs that overlap are filled in an unspecified order,

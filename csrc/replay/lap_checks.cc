@@ -12,9 +12,8 @@
 namespace td7 {
 namespace {
 
-constexpr std::int64_t kMostDraws = std::int64_t{1}
-                                    << 28;  // the draws of a call are numbered with 32 bits
-constexpr int kMostNumbers = 1 << 20;       // of an observation or action
+constexpr auto kMostDraws = static_cast<std::int64_t>(SumTree::kLevelStride);
+constexpr int kMostNumbers = 1 << 20;  // of an observation or action
 constexpr int kMostStreams = 1 << 20;
 
 std::string Place(std::int64_t row, std::int64_t place) {
@@ -66,9 +65,9 @@ const LapConfig& CheckConfig(const LapConfig& config) {
   }
   const double floor = std::pow(config.min_priority, config.alpha);
   const bool fits = floor >= double{SumTree::kMinWeight} && floor <= double{SumTree::kMaxWeight};
-  if (!(config.min_priority > 0.0 && std::isfinite(config.min_priority) && fits)) {
+  if (!(config.min_priority > 0.0 && std::isnormal(config.min_priority) && fits)) {
     throw std::invalid_argument(
-        "min_priority must be positive, its power alpha from 2^-96 to 2^96, got " +
+        "min_priority must be positive (from 2^-1022), its power alpha from 2^-96 to 2^96, got " +
         NumberText(config.min_priority));
   }
   return config;

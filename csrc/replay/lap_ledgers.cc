@@ -13,17 +13,12 @@
 namespace td7 {
 namespace {
 
-constexpr std::uint32_t kStream = StreamId("replay");
+std::int64_t LevelsOf(const SlotLedger& ledger) { return SumTree::LevelsFor(ledger.used_slots()); }
 
-std::int64_t LevelsOf(const SlotLedger& ledger) {
-  std::int64_t levels = 1;
-  while ((std::int64_t{1} << (4 * levels)) < ledger.used_slots()) ++levels;
-  return levels;
-}
-
-bool SameShape(const LapConfig& a, const LapConfig& b) {
+bool SameConfig(const LapConfig& a, const LapConfig& b) {
   return a.capacity == b.capacity && a.streams == b.streams && a.obs_size == b.obs_size &&
-         a.action_size == b.action_size;
+         a.action_size == b.action_size && a.alpha == b.alpha && a.min_priority == b.min_priority &&
+         a.seed == b.seed;
 }
 
 LapLedgers::Runs MakeRoom(SlotLedger* ledger, std::int64_t wanted) {
@@ -141,9 +136,10 @@ std::int64_t LapLedgers::SlotsAfter(std::int64_t member, std::int64_t stream, st
 
 void LapLedgers::FillUniforms(const Members& members, std::int64_t calls, std::int64_t n,
                               std::int64_t levels, double* out) {
-  CheckSample(members, n);
+  CheckMembers(members);
   const Lock alone(mutex_);
   for (const std::int64_t member : members) {
+    CheckDraw(n, Of(member).ledger.size());
     const std::int64_t own = LevelsOf(Of(member).ledger);
     if (own <= levels) continue;
     throw std::invalid_argument("levels must be at least " + NumberText(own) + ", got " +
@@ -152,7 +148,7 @@ void LapLedgers::FillUniforms(const Members& members, std::int64_t calls, std::i
   for (std::int64_t call = 0; call < calls; ++call) {
     for (const std::int64_t named : members) {
       const std::uint64_t seed = configs_[static_cast<std::size_t>(named)].seed;
-      const PhiloxStream random(seed, kStream, Of(named).draw_counter++);
+      const PhiloxStream random(seed, kDrawStream, Of(named).draw_counter++);
       for (std::int64_t level = 0; level < levels; ++level, out += n) {
         const auto first =
             static_cast<std::uint32_t>(SumTree::kLevelStride * static_cast<std::size_t>(level));
@@ -224,8 +220,11 @@ std::vector<LapBuffer> LapLedgers::Read(const std::string& path) const {
 
 void LapLedgers::Restore(std::vector<LapBuffer>* loaded) {
   const Lock alone(mutex_);
-  if (loaded->size() != configs_.size() || !SameShape(loaded->front().config(), config())) {
-    throw std::invalid_argument("the saved replay has other arguments");
+  const auto same = [](const LapBuffer& a, const LapConfig& b) {
+    return SameConfig(a.config(), b);
+  };
+  if (!std::equal(loaded->begin(), loaded->end(), configs_.begin(), configs_.end(), same)) {
+    throw std::invalid_argument("the saved replay was read for other arguments");
   }
   std::vector<Member> members;
   members.reserve(members_.size());

@@ -9,8 +9,9 @@
 // What it has handed out is for the caller to follow at once: evicted slots get weight 0, then the
 // rows are copied and their slots get the maximum priority.
 //
-// Errors: as LapReplay's; nothing is changed by a call that throws. Threads: every method may be
-// called at any time. Ownership: arguments are read, and outputs written, during the call only.
+// Errors: as LapReplay's; nothing is changed by a call that throws, running out of memory aside.
+// Threads: every method may be called at any time. Ownership: arguments are read, and outputs
+// written, during the call only.
 #ifndef TD7_REPLAY_LAP_LEDGERS_H_
 #define TD7_REPLAY_LAP_LEDGERS_H_
 
@@ -55,9 +56,7 @@ class LapLedgers {
   const LapConfig& config() const { return configs_.front(); }
 
   // The floats of a row: obs, action, reward, not_terminated.
-  std::int64_t row_floats() const {
-    return std::int64_t{config().obs_size} + config().action_size + 2;
-  }
+  std::int64_t row_floats() const { return RowFloats(config()); }
 
   // LapBuffer's methods of one member; `rows` [count + 1, S + A + 2] gets the packed rows, the last
   // one an obs and zeros; count = 1 for AddStep.
@@ -68,7 +67,7 @@ class LapLedgers {
                        bool terminated, float* rows);
   void EndEpisode(std::int64_t member, std::int64_t stream);
 
-  // What made_slots will be at most once `steps` <= capacity more transitions have been added.
+  // What made_slots will be at most after one AddStep or AddEpisode of `steps` <= capacity.
   std::int64_t SlotsAfter(std::int64_t member, std::int64_t stream, std::int64_t steps);
 
   // out [calls, M, levels, n]: the uniforms of the next `calls` batches of n draws of distinct

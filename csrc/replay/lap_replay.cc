@@ -32,8 +32,8 @@ void LapReplay::AddEpisode(std::int64_t member, std::int64_t stream, const Trans
 }
 
 void LapReplay::AddTransitions(std::int64_t member, std::int64_t stream, const Transitions& steps,
-                               const float* next_obs, const bool* terminated,
-                               const bool* truncated) {
+                               const float* next_obs, const std::uint8_t* terminated,
+                               const std::uint8_t* truncated) {
   const Lock alone(mutex_);
   Member(member).AddTransitions(stream, steps, next_obs, terminated, truncated);
 }

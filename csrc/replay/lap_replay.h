@@ -38,7 +38,8 @@ class LapReplay {
   void AddEpisode(std::int64_t member, std::int64_t stream, const Transitions& steps,
                   bool terminated);
   void AddTransitions(std::int64_t member, std::int64_t stream, const Transitions& steps,
-                      const float* next_obs, const bool* terminated, const bool* truncated);
+                      const float* next_obs, const std::uint8_t* terminated,
+                      const std::uint8_t* truncated);
   void EndEpisode(std::int64_t member, std::int64_t stream);
   void SetDrawCounter(std::int64_t member, std::uint64_t counter);
 

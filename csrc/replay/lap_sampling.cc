@@ -12,7 +12,6 @@
 namespace td7 {
 namespace {
 
-constexpr std::uint32_t kStream = StreamId("replay");
 constexpr auto kBlock = static_cast<std::int64_t>(SumTree::kDrawBlock);
 
 }  // namespace
@@ -25,7 +24,7 @@ void LapBuffer::Sample(std::int64_t n, const SampleOutput& output) {
 void LapBuffer::CheckSample(std::int64_t n) const { CheckDraw(n, ledger_.size()); }
 
 void LapBuffer::DrawAndGather(std::int64_t n, const SampleOutput& output) {
-  const PhiloxStream random(config_.seed, kStream, draw_counter_++);
+  const PhiloxStream random(config_.seed, kDrawStream, draw_counter_++);
   // never read back from the caller's memory, which may overlap itself or change
   std::array<std::int64_t, SumTree::kDrawBlock> slots;
   for (std::int64_t first = 0; first < n; first += kBlock) {

@@ -67,9 +67,7 @@ void CheckHeader(const StateReader& reader, const DiskHeader& header, const Disk
 }
 
 std::size_t RowBytes(const LapConfig& config) {
-  return (static_cast<std::size_t>(config.obs_size) + static_cast<std::size_t>(config.action_size) +
-          2) *
-         sizeof(float);
+  return static_cast<std::size_t>(RowFloats(config)) * sizeof(float);
 }
 
 std::size_t MemberBytes(const LapConfig& config, const SlotLedger& ledger) {
@@ -108,7 +106,7 @@ void LapBuffer::ReadState(StateReader* reader) {
                 static_cast<std::size_t>(member.weights) * sizeof(float));
   tree_.Rebuild();
   ledger_.RestoreLiveness([this](std::int64_t slot) { return tree_.weight(slot) > 0.0F; });
-  rows_.Reach(ledger_.made_slots());
+  rows_.Reach([this] { return ledger_.made_slots(); });
   reader->Bytes(rows_.row(0), static_cast<std::size_t>(ledger_.made_slots()) * rows_.row_bytes());
   max_priority_ = member.max_priority;
   draw_counter_ = member.draw_counter;

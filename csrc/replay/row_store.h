@@ -57,9 +57,12 @@ class RowStore {
   // std::bad_alloc, std::system_error.
   RowStore(std::int64_t max_rows, int obs_size, int action_size, const std::string& scratch_dir);
 
-  // Makes the rows below `rows` writable; REQUIRED before they are used. Throws
-  // std::system_error if the disk is full.
-  void Reach(std::int64_t rows) { file_.Reach(static_cast<std::size_t>(rows) * row_bytes()); }
+  // Makes the rows below rows() usable; REQUIRED before they are. Asks for their number only if
+  // they lie in a file. Throws std::system_error if the disk is full.
+  template <typename Rows>
+  void Reach(const Rows& rows) {
+    if (!memory_) file_.Reach(static_cast<std::size_t>(rows()) * row_bytes());
+  }
 
   std::size_t obs_size() const { return obs_size_; }
   std::size_t action_size() const { return action_size_; }
@@ -90,7 +93,7 @@ class RowStore {
     return static_cast<std::size_t>(index) * stride_;
   }
 
-  std::int64_t max_rows_;
+  [[maybe_unused]] std::int64_t max_rows_;  // for assert
   std::size_t obs_size_;
   std::size_t action_size_;
   std::size_t stride_;                    // floats a row

@@ -8,6 +8,7 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -25,10 +26,29 @@ namespace {
 #ifdef TD7_POSIX
 constexpr std::size_t kStep = std::size_t{64} << 20;  // room is taken in pieces of this size
 
+// Returns -1 and sets errno if it cannot.
+int OpenUnnamed(const std::string& folder) {
+#ifdef O_TMPFILE
+  const int unnamed = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (unnamed >= 0) return unnamed;
+#endif
+  std::string name = folder + "/td7-replay-XXXXXX";
+  const int file = mkstemp(name.data());
+  if (file >= 0) {
+    fcntl(file, F_SETFD, FD_CLOEXEC);
+    unlink(name.c_str());
+  }
+  return file;
+}
+
 // Returns 0 or an error number.
 int TakeRoom(int file, std::size_t from, std::size_t bytes) {
 #if defined(__linux__)
-  return posix_fallocate(file, static_cast<off_t>(from), static_cast<off_t>(bytes));
+  int number = EINTR;
+  while (number == EINTR) {
+    number = posix_fallocate(file, static_cast<off_t>(from), static_cast<off_t>(bytes));
+  }
+  return number;
 #else
   const std::vector<char> zeros(std::size_t{1} << 20);
   for (std::size_t done = 0; done < bytes;) {
@@ -47,11 +67,8 @@ int TakeRoom(int file, std::size_t from, std::size_t bytes) {
 #ifdef TD7_POSIX
 ScratchFile::ScratchFile(const std::string& folder, std::size_t bytes)
     : folder_(folder), bytes_(bytes) {
-  std::string name = folder + "/td7-replay-XXXXXX";
-  file_ = mkstemp(name.data());
+  file_ = OpenUnnamed(folder);
   if (file_ < 0) Throw(errno, "cannot make the replay's file in ", folder);
-  unlink(name.c_str());
-  fcntl(file_, F_SETFD, FD_CLOEXEC);
   void* mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
   if (mapped == MAP_FAILED) {
     const int number = errno;

@@ -1,5 +1,5 @@
 // A file without a name, for memory that is larger than the machine has: it is gone when its owner
-// is, also if the process is killed.
+// is, also if the process is killed. A forked process shares it.
 #ifndef TD7_REPLAY_SCRATCH_FILE_H_
 #define TD7_REPLAY_SCRATCH_FILE_H_
 

@@ -113,7 +113,8 @@ class SlotLedger {
   // last one's next_obs. O(count).
   void Publish(std::int64_t stream, std::int64_t count);
 
-  // What made_slots() will be at most once `steps` more transitions of the stream have been placed.
+  // What made_slots() will be at most once `steps` more transitions of the stream, all of one
+  // episode, have been placed.
   // REQUIRES: steps <= capacity(). O(segments).
   std::int64_t SlotsAfter(std::int64_t stream, std::int64_t steps) const;
 
@@ -137,8 +138,9 @@ class SlotLedger {
       if (live(slot)) Word(slot) |= Bit(slot);
     }
   }
-  // Whether what was restored is free of contradictions: then it never hands out a slot beyond
-  // max_slots(), and after each live slot there is one more of its segment. O(slots used).
+  // Whether what was restored is free of contradictions that are seen at once: then after each live
+  // slot there is one more of its segment. A forged one may still run out of slots, which Open
+  // tells by std::length_error. O(slots used).
   bool IsSound() const;
 
  private:

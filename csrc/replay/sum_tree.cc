@@ -69,7 +69,7 @@ float SumTree::MaxWeight() const {
 void SumTree::Reach(std::int64_t slot) {
   assert(slot >= 0 && slot < max_slots_);
   used_ = std::max(used_, slot + 1);
-  while ((std::int64_t{1} << (4 * levels_)) < used_) {
+  while (levels_ < LevelsFor(used_)) {
     const auto top = static_cast<std::size_t>(levels_);
     level_[top][0] = static_cast<float>(PrefixSums(level_[top - 1])[kFanOut - 1]);
     ++levels_;
@@ -177,7 +177,7 @@ float* SumTree::BeginRestore(std::int64_t count) {
 
 void SumTree::Rebuild() {
   if (used_ == 0) return;
-  while ((std::int64_t{1} << (4 * levels_)) < used_) ++levels_;
+  levels_ = LevelsFor(used_);
   RefreshRange(0, used_ - 1);
 }
 

@@ -63,6 +63,11 @@ class SumTree {
   // Number of levels that a draw passes, hence of uniforms that it takes: the least L with 16^L >=
   // slots used.
   int levels() const { return levels_; }
+  static int LevelsFor(std::int64_t slots) {
+    int levels = 1;
+    while ((std::int64_t{1} << (4 * levels)) < slots) ++levels;
+    return levels;
+  }
 
   std::int64_t max_slots() const { return max_slots_; }
 

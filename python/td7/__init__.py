@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from td7.config import RunConfig, TD7Config
     from td7.deploy.policy import Policy, load_policy
-    from td7.replay import LapReplay
+    from td7.replay import DeviceLapReplay, LapReplay, TensorBatch
     from td7.training.online import TrainResult, resume, train
 
     __version__: str
 
 __all__ = [
+    "DeviceLapReplay",
     "LapReplay",
     "Policy",
     "RunConfig",
     "TD7Config",
+    "TensorBatch",
     "TrainResult",
     "__version__",
     "load_policy",
@@ -27,10 +29,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DeviceLapReplay": "td7.replay",
     "LapReplay": "td7.replay",
     "Policy": "td7.deploy.policy",
     "RunConfig": "td7.config",
     "TD7Config": "td7.config",
+    "TensorBatch": "td7.replay",
     "TrainResult": "td7.training.online",
     "load_policy": "td7.deploy.policy",
     "resume": "td7.training.online",

@@ -33,12 +33,17 @@ def normal(
     return out
 
 
-def whole_number(name: str, value: int, bits: int) -> int:
-    """Return the value as an int; TypeError if it is none, ValueError unless 0 <= it < 2^bits."""
+def integer(name: str, value: int) -> int:
+    """Return the value as an int; TypeError if it is none."""
     try:
-        number = operator.index(value)
+        return operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
+
+
+def whole_number(name: str, value: int, bits: int) -> int:
+    """Return the value as an int; TypeError if it is none, ValueError unless 0 <= it < 2^bits."""
+    number = integer(name, value)
     if not 0 <= number < 2**bits:
         raise ValueError(f"{name} must be from 0 to 2^{bits} - 1, got {number}")
     return number

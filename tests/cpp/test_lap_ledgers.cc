@@ -104,7 +104,7 @@ void FilesAreThoseOfLapReplay(const std::string& path) {
   LapLedgers loaded(Config(), {3, 4});
   std::vector<LapBuffer> buffers = loaded.Read(path);
   LapLedgers other(Config(), {3, 4, 5});
-  CHECK_THROWS(other.Restore(&buffers), std::invalid_argument, "has other arguments");
+  CHECK_THROWS(other.Restore(&buffers), std::invalid_argument, "was read for other arguments");
   CHECK(loaded.Get(0, [](const SlotLedger& ledger) { return ledger.size(); }) == 0);
   loaded.Restore(&buffers);
   CHECK(Saved(&loaded, kept, path) == wanted);

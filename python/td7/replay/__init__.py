@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from td7.replay.host import Batch, LapReplay
+from td7.replay.batch import Batch
+from td7.replay.host import LapReplay
 
 if TYPE_CHECKING:
     from td7.replay.device import DeviceLapReplay

@@ -19,12 +19,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from td7.draws import seed_array, whole_number
+from td7.draws import integer, seed_array, whole_number
 from td7.extension import core
 from td7.replay import device_tree as tree
+from td7.replay.batch import Float32, Int64
 from td7.replay.device_priorities import FAULTS, last_of_equals, priorities
 from td7.replay.device_rows import DeviceBatch, DeviceRows, slots_for_long_episodes
-from td7.replay.host import Float32, Int64, path_bytes
+from td7.replay.host import core_arguments, path_bytes
 from td7.replay.tensor_args import check_tensor
 
 
@@ -34,15 +35,19 @@ class DeviceLapReplay:
     Arguments, rules and errors are those of `LapReplay`, with these differences:
 
     - `sample` gives tensors and `update_priorities` takes them; neither waits for the device, so
-      with `uniforms` made in advance both can be captured in a CUDA graph. `generation` counts the
-      events after which a graph must be captured anew: rows that moved, a tree that grew a level.
+      with `uniforms` made in advance both can be captured in a CUDA graph, after a first call with
+      the same `members`. `generation` counts the events after which a graph must be captured, and
+      uniforms made, anew: rows that moved, a tree that grew a level.
+    - Powers are torch's: a priority may differ from that of `LapReplay` in its last bit.
+    - There is no `add_transitions`, no `scratch_dir` and no `out`: a data set comes in by the file
+      of a `LapReplay`.
     - `update_priorities` cannot raise for what only the device knows: a TD error that is not
       finite, negative or too large, or an index that holds no transition, is not written and
       remembered; `raise_if_bad` tells.
     - Whole episodes are copied at once; a step alone costs a few dozen operations on the device.
     - Memory for `capacity` transitions of long episodes is held from the start; short episodes make
       it grow, to twice that at most.
-    - One thread at a time.
+    - One thread at a time; updates take memory and time in proportion to the batch's square.
     """
 
     def __init__(
@@ -57,10 +62,16 @@ class DeviceLapReplay:
         min_priority: float = 1.0,
         device: str | torch.device = "cpu",
     ) -> None:
+        seed_numbers = seed_array(seeds)
         self._ledgers = core.LapLedgers(
-            capacity, obs_size, action_size, seed_array(seeds), streams, alpha, min_priority
+            seeds=seed_numbers,
+            alpha=alpha,
+            min_priority=min_priority,
+            **core_arguments(
+                capacity=capacity, obs_size=obs_size, action_size=action_size, streams=streams
+            ),
         )
-        self.seeds = tuple(operator.index(seed) for seed in seeds)
+        self.seeds = tuple(seed_numbers.tolist())
         self.capacity = capacity
         self.obs_size = obs_size
         self.action_size = action_size
@@ -70,7 +81,7 @@ class DeviceLapReplay:
         self._floor = float(np.float32(min_priority**alpha))
         self.generation = 0
         self.levels = 1
-        self._max_priority = torch.ones(self.members, device=device)
+        self._max_priority = torch.ones(self.members, dtype=torch.float32, device=device)
         self.device = self._max_priority.device  # with its number
         self._all = np.arange(self.members, dtype=np.int64)
         self._numbers: dict[bytes, Tensor] = {}
@@ -151,12 +162,12 @@ class DeviceLapReplay:
         draw counters as those samples would; errors as of `sample`.
         """
         chosen, _ = self._chosen(members)
-        self._ledgers.check_sample(chosen, batch_size)
-        if calls < 1:
+        self._ledgers.check_sample(chosen, integer("batch_size", batch_size))
+        if integer("calls", calls) < 1:
             raise ValueError(f"calls must be at least 1, got {calls}")
         shape = (calls, len(chosen), self.levels, batch_size)
         pinned = self.device.type == "cuda"
-        out = torch.empty(shape, dtype=torch.float64, pin_memory=pinned)
+        out = torch.empty(shape, dtype=torch.float64, device="cpu", pin_memory=pinned)
         self._ledgers.fill_uniforms(chosen, out.numpy())
         return out
 
@@ -176,9 +187,10 @@ class DeviceLapReplay:
         and these members; without it they are made now. ValueError if a member is empty.
         """
         chosen, rows = self._chosen(members)
-        self._ledgers.check_sample(chosen, batch_size)
+        self._ledgers.check_sample(chosen, integer("batch_size", batch_size))
         if uniforms is None:
-            uniforms = self.uniforms(batch_size, members=chosen)[0].to(self.device)
+            made = self.uniforms(batch_size, members=chosen)[0]
+            uniforms = made.to(self.device, non_blocking=True)
         shape = (len(chosen), self.levels, batch_size)
         check_tensor("uniforms", uniforms, torch.float64, shape, self.device)
         levels = self._tree[: self.levels]
@@ -226,7 +238,7 @@ class DeviceLapReplay:
         raise ValueError("update_priorities left out what it could not write: " + "; ".join(found))
 
     def priority(self, index: int, member: int = 0) -> float:
-        """The priority of one transition, already raised to alpha; IndexError if there is none."""
+        """The priority of one transition, raised to alpha; IndexError if there is none."""
         self._ledgers.check_index(member, index)
         return self._weights[member, index].item()
 
@@ -238,7 +250,7 @@ class DeviceLapReplay:
         return tree.path_probability(self._tree[: self.levels], row, slot).item()
 
     def max_priority(self, member: int = 0) -> float:
-        """What a new transition gets: 1, then the largest priority since the last reset."""
+        """What a new transition gets, raised to alpha: 1, then the largest since the last reset."""
         self._ledgers.size(member)  # refuses a member that is not there
         return self._max_priority[member].item()
 
@@ -269,7 +281,8 @@ class DeviceLapReplay:
     def load(self, path: str | os.PathLike[str]) -> None:
         """Replaces everything by a state that this class or `LapReplay` has saved.
 
-        Errors as of `LapReplay.load`. Holds a copy of all in host memory.
+        Errors as of `LapReplay.load`. Holds a copy of all in host memory; forgets what
+        `raise_if_bad` would have told.
         """
         saved = self._ledgers.read(path_bytes(path))
         self._reserve(max(len(saved.rows(member)) for member in range(self.members)))

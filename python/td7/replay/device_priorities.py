@@ -11,7 +11,7 @@ from torch import Tensor
 from td7.replay.device_tree import MAX_WEIGHT
 
 FAULTS = (
-    "a td_error was not finite or negative",
+    "a td_error was negative or not finite",
     "a td_error was too large: its priority exceeds 2^96",
     "an index held no transition",
 )

@@ -43,7 +43,11 @@ class DeviceRows:
         self, members: int, slots: int, obs_size: int, action_size: int, device: torch.device
     ) -> None:
         self.obs_size, self.action_size = obs_size, action_size
-        self._hold(torch.zeros(members, slots, obs_size + action_size + 2, device=device))
+        self._hold(
+            torch.zeros(
+                members, slots, obs_size + action_size + 2, dtype=torch.float32, device=device
+            )
+        )
 
     def _hold(self, rows: Tensor) -> None:
         members, slots, width = rows.shape
@@ -67,7 +71,7 @@ class DeviceRows:
         if slots <= held:
             return False
         grown = min(max(slots, held + held // 4), most)
-        rows = torch.zeros(members, grown, width, device=self.values.device)
+        rows = self.values.new_zeros(members, grown, width)
         rows[:, :held] = self.values
         self._hold(rows)
         return True

@@ -27,7 +27,7 @@ def make_levels(members: int, max_slots: int, device: torch.device) -> list[Tens
     levels, values = [], max_slots
     while True:
         nodes = -(-values // FAN)
-        levels.append(torch.zeros(members, nodes, FAN, device=device))
+        levels.append(torch.zeros(members, nodes, FAN, dtype=torch.float32, device=device))
         if nodes == 1:
             return levels
         values = nodes

@@ -11,58 +11,14 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from td7.draws import seed_array, whole_number
+from td7.draws import integer, seed_array, whole_number
 from td7.extension import core
+from td7.replay.batch import Batch, Bool, Float32, Int64
 
-Float32 = NDArray[np.float32]
-Int64 = NDArray[np.int64]
-Bool = NDArray[np.bool_]
-
-
-@dataclass(slots=True)
-class Batch:
-    """Transitions drawn for M members, each array with the leading axes [M, B].
-
-    `not_terminated` is 0 where the episode truly ended (no bootstrap), else 1, also at a
-    truncation. `index` is what `LapReplay.update_priorities` takes back, valid until the next
-    transition is added to the member. `probability` is the chance that one draw of that member
-    gives the row.
-    """
-
-    obs: Float32  # [M, B, S]
-    action: Float32  # [M, B, A]
-    reward: Float32  # [M, B]
-    next_obs: Float32  # [M, B, S]
-    not_terminated: Float32  # [M, B]
-    index: Int64  # [M, B]
-    probability: NDArray[np.float64] | None = None  # [M, B]
-
-    @classmethod
-    def empty(
-        cls,
-        members: int,
-        batch_size: int,
-        obs_size: int,
-        action_size: int,
-        *,
-        probability: bool = False,
-    ) -> Batch:
-        """Uninitialised arrays of the right shapes, to be filled by `LapReplay.sample(out=...)`."""
-        rows = (members, batch_size)
-        return cls(
-            obs=np.empty((*rows, obs_size), np.float32),
-            action=np.empty((*rows, action_size), np.float32),
-            reward=np.empty(rows, np.float32),
-            next_obs=np.empty((*rows, obs_size), np.float32),
-            not_terminated=np.empty(rows, np.float32),
-            index=np.empty(rows, np.int64),
-            probability=np.empty(rows, np.float64) if probability else None,
-        )
+MOST_DRAWS = 2**28  # of one call
 
 
 class LapReplay:
@@ -90,7 +46,8 @@ class LapReplay:
     Arguments: `capacity` transitions a member; `obs_size`, `action_size` numbers a row; `seeds`
     one a member; `streams` independent writers a member (environments); `alpha` in [0, 1];
     `min_priority` > 0; `scratch_dir` a folder in which the rows are kept, in a file that is gone
-    with the replay, when they are more than memory holds (priorities stay in memory).
+    with the replay, when they are more than memory holds (priorities stay in memory; forked
+    processes share the file).
 
     Arrays must be C-contiguous and of the stated type: they are refused, never converted.
     ValueError tells a bad value, IndexError a bad index, member or stream, OSError a full disk; the
@@ -115,10 +72,19 @@ class LapReplay:
         min_priority: float = 1.0,
         scratch_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        folder = b"" if scratch_dir is None else path_bytes(scratch_dir)
-        sizes = capacity, obs_size, action_size
-        self._core = core.LapReplay(*sizes, seed_array(seeds), streams, alpha, min_priority, folder)
-        self.seeds = tuple(operator.index(seed) for seed in seeds)
+        if scratch_dir is not None and not os.fspath(scratch_dir):
+            raise ValueError("scratch_dir must name a folder, got an empty path")
+        seed_numbers = seed_array(seeds)
+        self._core = core.LapReplay(
+            seeds=seed_numbers,
+            alpha=alpha,
+            min_priority=min_priority,
+            scratch_dir=b"" if scratch_dir is None else path_bytes(scratch_dir),
+            **core_arguments(
+                capacity=capacity, obs_size=obs_size, action_size=action_size, streams=streams
+            ),
+        )
+        self.seeds = tuple(seed_numbers.tolist())
         self.capacity = capacity
         self.obs_size = obs_size
         self.action_size = action_size
@@ -225,8 +191,13 @@ class LapReplay:
         """
         chosen = self._chosen(members)
         if out is None:
+            if not 1 <= integer("batch_size", batch_size) <= MOST_DRAWS:
+                raise ValueError(f"batch_size must be from 1 to {MOST_DRAWS}, got {batch_size}")
             sizes = (self.obs_size, self.action_size)
             out = Batch.empty(len(chosen), batch_size, *sizes, probability=probability)
+        elif not isinstance(out, Batch):
+            given = type(out).__name__
+            raise TypeError(f"out must be a Batch, such as TensorBatch.arrays, got {given}")
         elif out.index.shape[-1] != batch_size:
             raise ValueError(
                 f"out.index must have {batch_size} columns, got {list(out.index.shape)}"
@@ -259,7 +230,7 @@ class LapReplay:
         self._core.update_priorities(self._chosen(members), index, td_error)
 
     def priority(self, index: int, member: int = 0) -> float:
-        """The priority of one transition, already raised to alpha; IndexError if there is none."""
+        """The priority of one transition, raised to alpha; IndexError if there is none."""
         return self._core.priority(member, index)
 
     def path_probability(self, index: int, member: int = 0) -> float:
@@ -267,7 +238,7 @@ class LapReplay:
         return self._core.path_probability(member, index)
 
     def max_priority(self, member: int = 0) -> float:
-        """What a new transition gets: 1, then the largest priority since the last reset."""
+        """What a new transition gets, raised to alpha: 1, then the largest since the last reset."""
         return self._core.max_priority(member)
 
     def reset_max_priority(self, members: Sequence[int] | Int64 | None = None) -> None:
@@ -301,6 +272,18 @@ class LapReplay:
         if isinstance(members, np.ndarray):
             return members
         return np.array([operator.index(member) for member in members], np.int64)
+
+
+def core_arguments(**sizes: int) -> dict[str, int]:
+    """Return sizes as ints of the core; TypeError or ValueError names one that is none.
+
+    The core tells what it wants of them itself.
+    """
+    ints = {name: integer(name, value) for name, value in sizes.items()}
+    for name, value in ints.items():
+        if not -(2**31) <= value < 2**31 and name != "capacity":
+            raise ValueError(f"{name} is far too large, got {value}")
+    return ints
 
 
 def path_bytes(path: str | os.PathLike[str]) -> bytes:

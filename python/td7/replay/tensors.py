@@ -5,24 +5,43 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from td7.replay.host import Batch
+from td7.replay.batch import Batch
 
 
 class TensorBatch:
     """Tensors for M members' batches on the CPU, and the arrays of the same memory.
 
-    Fill it with `replay.sample(batch_size, out=batch.arrays)`; what it held before is gone then.
-    The memory is pinned where CUDA is there, so that copies to the GPU need not wait.
+    The tensors are obs, next_obs [M, B, S]; action [M, B, A]; reward, not_terminated [M, B]; index
+    int64 [M, B]; and, if asked for, probability float64 [M, B]. Fill them with
+    `replay.sample(batch_size, out=batch.arrays)`, and hand `batch.arrays.index` back to
+    `update_priorities`. What they held before is gone then, also for a copy to `device` that is
+    still under way. The memory is pinned if `device`, where the batch will go, is a CUDA device.
     """
 
-    def __init__(self, members: int, batch_size: int, obs_size: int, action_size: int) -> None:
-        rows = (members, batch_size)
-        self.obs = _empty(*rows, obs_size)  # [M, B, S]
-        self.action = _empty(*rows, action_size)  # [M, B, A]
-        self.reward = _empty(*rows)  # [M, B]
-        self.next_obs = _empty(*rows, obs_size)  # [M, B, S]
-        self.not_terminated = _empty(*rows)  # [M, B]
-        self.index = _empty(*rows, dtype=torch.int64)  # [M, B]
+    def __init__(
+        self,
+        members: int,
+        batch_size: int,
+        obs_size: int,
+        action_size: int,
+        *,
+        probability: bool = False,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        pinned = torch.device(device).type == "cuda"
+
+        def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.empty(
+                (members, batch_size, *shape), dtype=dtype, device="cpu", pin_memory=pinned
+            )
+
+        self.obs = empty(obs_size)  # [M, B, S]
+        self.action = empty(action_size)  # [M, B, A]
+        self.reward = empty()  # [M, B]
+        self.next_obs = empty(obs_size)  # [M, B, S]
+        self.not_terminated = empty()  # [M, B]
+        self.index = empty(dtype=torch.int64)  # [M, B]
+        self.probability = empty(dtype=torch.float64) if probability else None  # [M, B]
         self.arrays = Batch(
             self.obs.numpy(),
             self.action.numpy(),
@@ -30,8 +49,5 @@ class TensorBatch:
             self.next_obs.numpy(),
             self.not_terminated.numpy(),
             self.index.numpy(),
+            None if self.probability is None else self.probability.numpy(),
         )
-
-
-def _empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.empty(shape, dtype=dtype, pin_memory=torch.cuda.is_available())

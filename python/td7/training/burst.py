@@ -68,7 +68,8 @@ def train_burst(
         everyone = len(members) == learner.members
         part = learner if everyone else learner.take(members)
         config = learner.config
-        rows = TensorBatch(len(members), config.batch_size, replay.obs_size, replay.action_size)
+        sizes = config.batch_size, replay.obs_size, replay.action_size
+        rows = TensorBatch(len(members), *sizes, device=learner.min_target.device)
         try:
             for _ in range(count):
                 if stopped():
@@ -87,7 +88,10 @@ def train_burst(
 def _train_once(
     learner: Learner, replay: LapReplay, members: Sequence[int], rows: TensorBatch
 ) -> dict[str, Tensor]:
-    """Sample, update, hand the new priorities back, and return the update's metrics."""
+    """Sample, update, hand the new priorities back, and return the update's metrics.
+
+    On a CPU the learner's batch is `rows` itself, which the next sample overwrites.
+    """
     config, device, dtype = learner.config, learner.min_target.device, learner.min_target.dtype
 
     def tensor(values: Tensor) -> Tensor:
