@@ -35,15 +35,14 @@ class Td7(Subject):
             self.out.arrays.index,
         )
 
+        self.add = self.replay.add  # type: ignore[method-assign]  # what a user calls
+
     def sample(self) -> Sampled:
         self.replay.sample(BATCH, out=self.out.arrays)
         return self.drawn
 
     def update(self, index: Any, errors: torch.Tensor) -> None:
         self.replay.update_priorities(index, errors.numpy())
-
-    def add(self, *transition: Any) -> None:
-        self.replay.add(*transition)
 
     def bulk(self, episode: Episode) -> Any:
         return (episode.all_obs, episode.action, episode.reward, bool(episode.terminated[-1]))

@@ -29,6 +29,8 @@ std::array<double, kFanOut> PrefixSums(const float* node) {
   return p;
 }
 
+float NodeSum(const float* node) { return static_cast<float>(PrefixSums(node)[kFanOut - 1]); }
+
 // Repeats the last of n entries until whole groups are full.
 std::size_t FillGroup(std::size_t n, std::int64_t* nodes) {
   for (; n % ReplayKernels::kGroup != 0; ++n) nodes[n] = nodes[n - 1];
@@ -71,7 +73,7 @@ void SumTree::Reach(std::int64_t slot) {
   used_ = std::max(used_, slot + 1);
   while (levels_ < LevelsFor(used_)) {
     const auto top = static_cast<std::size_t>(levels_);
-    level_[top][0] = static_cast<float>(PrefixSums(level_[top - 1])[kFanOut - 1]);
+    level_[top][0] = NodeSum(level_[top - 1]);
     ++levels_;
   }
 }
@@ -82,6 +84,10 @@ void SumTree::RefreshRange(std::int64_t first, std::int64_t last) {
   for (std::size_t level = 1; level < static_cast<std::size_t>(levels_); ++level) {
     first /= kFan;
     last /= kFan;
+    if (first == last) {  // a step added alone: not worth a group
+      level_[level][first] = NodeSum(level_[level - 1] + first * kFan);
+      continue;
+    }
     for (std::int64_t start = first; start <= last; start += std::int64_t{kBlock}) {
       const std::int64_t end = std::min(last + 1, start + std::int64_t{kBlock});
       std::iota(nodes.begin(), nodes.begin() + (end - start), start);
