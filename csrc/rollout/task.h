@@ -1,0 +1,91 @@
+// A task: what an environment adds to MuJoCo's physics. One object serves every simulation of it.
+//
+//   reset   mj_resetData; Reset draws qpos and qvel; mj_forward; Observe, ResetInfo
+//   step    Remember; ctrl = action; mj_step x frame_skip; Score, Observe
+//
+// The engine makes the calls in that order, and mj_rnePostConstraint after the steps where
+// `reads_contact_forces` says that the task reads cfrc_ext. Numbers are those of Gymnasium's -v5
+// environments to the bit: no fused multiply-add, sums in numpy's order (numpy_sums.h), and what
+// Gymnasium computes in float32 is computed in float32.
+//
+// Threads: const methods may run at the same time on different simulations. Errors: constructors
+// throw std::invalid_argument, the methods nothing. Ownership: arguments are used during the call.
+#ifndef TD7_ROLLOUT_TASK_H_
+#define TD7_ROLLOUT_TASK_H_
+
+#include <mujoco/mujoco.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "rollout/numpy_generator.h"
+
+namespace td7 {
+
+// The type that Gymnasium gives to an info value.
+enum class InfoType { kFloat64, kFloat32, kInt64 };
+
+// One entry of an info dict: `size` consecutive numbers, 0 for a scalar (one number).
+struct InfoField {
+  std::string name;
+  InfoType type = InfoType::kFloat64;
+  int size = 0;
+  bool at_reset = false;  // whether reset's info has it too
+};
+
+struct TaskShape {
+  int obs_size = 0;
+  int frame_skip = 1;
+  int memory_size = 0;                // numbers that Remember keeps for Score
+  bool reads_contact_forces = false;  // mj_rnePostConstraint is wanted
+  std::vector<InfoField> info;        // in Gymnasium's order
+
+  // Numbers in an info row.
+  int info_size() const {
+    int total = 0;
+    for (const InfoField& field : info) total += field.size == 0 ? 1 : field.size;
+    return total;
+  }
+};
+
+struct Outcome {
+  double reward = 0.0;
+  bool terminated = false;
+};
+
+class Task {
+ public:
+  virtual ~Task() = default;
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+
+  const TaskShape& shape() const { return shape_; }
+
+  // Draws data->qpos and data->qvel; data is fresh from mj_resetData.
+  virtual void Reset(const mjModel& model, mjData* data, NumpyGenerator* random) const = 0;
+
+  // Keeps in memory [memory_size] what Score wants to know of the state before the step.
+  virtual void Remember(const mjModel&, const mjData&, double* /*memory*/) const {}
+
+  // The reward of the step that `action` [nu] made, and whether the episode ends with it. info
+  // [info_size] is filled unless null.
+  virtual Outcome Score(const mjModel& model, const mjData& data, const float* action,
+                        const double* memory, double* info) const = 0;
+
+  // obs [obs_size]
+  virtual void Observe(const mjModel& model, const mjData& data, double* obs) const = 0;
+
+  // Fills of info [info_size] the fields that are there at a reset.
+  virtual void ResetInfo(const mjModel&, const mjData&, double* /*info*/) const {}
+
+ protected:
+  explicit Task(TaskShape shape) : shape_(std::move(shape)) {}
+
+ private:
+  TaskShape shape_;
+};
+
+}  // namespace td7
+
+#endif  // TD7_ROLLOUT_TASK_H_
