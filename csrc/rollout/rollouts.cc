@@ -1,0 +1,230 @@
+#include "rollout/rollouts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "policy/exploration.h"
+
+namespace td7 {
+namespace {
+
+// Rows that share the reading of the policy's weights; more gain nothing.
+constexpr std::int64_t kMostRows = 8;
+
+bool AllFinite(const float* values, std::int64_t count) {
+  return std::all_of(values, values + count, [](float value) { return std::isfinite(value); });
+}
+
+// Keeps the simulations that `keep(place, sim)` says, in their order.
+template <typename Keep>
+void KeepIf(std::vector<std::int64_t>* sims, const Keep& keep) {
+  std::size_t kept = 0;
+  for (std::size_t place = 0; place < sims->size(); ++place) {
+    const std::int64_t sim = (*sims)[place];
+    if (keep(place, sim)) (*sims)[kept++] = sim;
+  }
+  sims->resize(kept);
+}
+
+std::uint64_t DrawCounter(std::int64_t sim_of_member, std::int64_t step) {
+  return (static_cast<std::uint64_t>(sim_of_member) << 40) + static_cast<std::uint64_t>(step);
+}
+
+}  // namespace
+
+// Simulations of one member that are stepped together, and their rows of this step.
+struct Rollouts::Group {
+  std::int64_t member;
+  std::vector<std::int64_t> sims;
+};
+
+Rollouts::Rollouts(std::shared_ptr<Engine> engine, std::vector<std::uint64_t> seeds, bool keep_rows)
+    : engine_(std::move(engine)),
+      seeds_(std::move(seeds)),
+      states_(static_cast<std::size_t>(engine_->num_sims())),
+      keep_rows_(keep_rows) {}
+
+void Rollouts::Run(const std::vector<const Policy*>& policies,
+                   const std::vector<std::int64_t>& most_steps, Behaviour behaviour, float noise,
+                   const std::function<bool()>& stop) {
+  for (std::int64_t sim = 0; sim < engine_->num_sims(); ++sim) {
+    state(sim).steps_left = most_steps[static_cast<std::size_t>(sim)];
+  }
+  std::vector<Group> groups = MakeGroups(most_steps);
+  std::atomic<bool> stopped{false};
+  const auto job = [&](std::int64_t index) {
+    Group& group = groups[static_cast<std::size_t>(index)];
+    RunGroup(&group, *policies[static_cast<std::size_t>(group.member)], behaviour, noise, stopped);
+  };
+  const auto watch = [&] {
+    if (stop()) stopped = true;
+  };
+  engine_->Run(static_cast<std::int64_t>(groups.size()), job, watch);
+}
+
+// As many simulations a group as keep all threads busy, up to kMostRows.
+std::vector<Rollouts::Group> Rollouts::MakeGroups(
+    const std::vector<std::int64_t>& most_steps) const {
+  std::vector<Group> all;
+  std::int64_t wanted = 0;
+  for (std::int64_t member = 0; member < members(); ++member) {
+    Group group{member, {}};
+    for (std::int64_t i = 0; i < sims_per_member(); ++i) {
+      const std::int64_t sim = member * sims_per_member() + i;
+      const bool runs = most_steps[static_cast<std::size_t>(sim)] > 0 && !episode(sim).ended;
+      if (runs) group.sims.push_back(sim);
+    }
+    wanted += static_cast<std::int64_t>(group.sims.size());
+    all.push_back(std::move(group));
+  }
+  const std::int64_t threads = engine_->num_threads();
+  const auto rows = static_cast<std::size_t>(
+      std::clamp((wanted + threads - 1) / threads, std::int64_t{1}, kMostRows));
+  std::vector<Group> groups;
+  for (const Group& group : all) {
+    for (std::size_t first = 0; first < group.sims.size(); first += rows) {
+      const auto begin = group.sims.begin() + static_cast<std::ptrdiff_t>(first);
+      const auto count = static_cast<std::ptrdiff_t>(std::min(rows, group.sims.size() - first));
+      groups.push_back({group.member, {begin, begin + count}});
+    }
+  }
+  return groups;
+}
+
+void Rollouts::RunGroup(Group* group, const Policy& policy, Behaviour behaviour, float noise,
+                        const std::atomic<bool>& stopped) {
+  std::vector<std::int64_t>& sims = group->sims;
+  const std::int64_t obs_size = engine_->task().shape().obs_size;
+  const std::int64_t action_size = engine_->model().nu;
+  const std::uint64_t seed = seeds_[static_cast<std::size_t>(group->member)];
+  PolicyScratch scratch(policy, static_cast<int>(sims.size()));
+  std::vector<float> obs(sims.size() * static_cast<std::size_t>(obs_size));
+  std::vector<float> action(sims.size() * static_cast<std::size_t>(action_size));
+  std::vector<float> env_action(action.size());
+  KeepIf(&sims, [this](std::size_t, std::int64_t sim) {
+    return engine_->sim(sim).running() || Start(sim);
+  });
+  while (!sims.empty() && !stopped.load(std::memory_order_relaxed)) {
+    const auto rows = static_cast<std::int64_t>(sims.size());
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const EpisodeRows& now = episode(sims[static_cast<std::size_t>(row)]);
+      std::copy(now.obs.end() - obs_size, now.obs.end(), obs.begin() + row * obs_size);
+    }
+    if (behaviour != Behaviour::kRandom) {
+      policy.Normalised(obs.data(), static_cast<int>(rows), &scratch, action.data());
+    }
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const std::int64_t sim = sims[static_cast<std::size_t>(row)];
+      const std::uint64_t counter = DrawCounter(sim % sims_per_member(), state(sim).steps);
+      float* const chosen = action.data() + row * action_size;
+      if (behaviour == Behaviour::kExplore)
+        AddExploration(seed, counter, noise, chosen, action_size);
+      if (behaviour == Behaviour::kRandom) DrawWarmup(seed, counter, chosen, action_size);
+    }
+    policy.ToEnv(action.data(), static_cast<int>(rows), env_action.data());
+    KeepIf(&sims, [&](std::size_t row, std::int64_t sim) {
+      const std::size_t from = row * static_cast<std::size_t>(action_size);
+      return Step(sim, &action[from], &env_action[from]);
+    });
+  }
+}
+
+bool Rollouts::Start(std::int64_t sim) {
+  Clear(sim);
+  if (!engine_->sim(sim).Reset()) {
+    Fail(sim, engine_->sim(sim).error());
+    return false;
+  }
+  return Observe(sim);
+}
+
+// Takes one step and keeps its row; returns whether the simulation is to go on in this Run.
+bool Rollouts::Step(std::int64_t sim, const float* action, const float* env_action) {
+  Simulation& one = engine_->sim(sim);
+  State& now = state(sim);
+  const std::int64_t size = engine_->model().nu;
+  if (!AllFinite(env_action, size)) {
+    Fail(sim, "the policy's action is not finite");
+    return false;
+  }
+  if (!one.Step(env_action)) {
+    Fail(sim, one.error());
+    return false;
+  }
+  ++now.steps;
+  --now.steps_left;
+  if (one.divergences() > 0) {
+    Fail(sim, "MuJoCo met a bad position, velocity or acceleration and reset the state");
+    return false;
+  }
+  const auto reward = static_cast<float>(one.reward());
+  if (!std::isfinite(reward)) {
+    Fail(sim, "the reward is not finite");
+    return false;
+  }
+  if (!Observe(sim)) return false;
+  EpisodeRows& episode = now.episode;
+  if (keep_rows_) {
+    episode.action.insert(episode.action.end(), action, action + size);
+    episode.reward.push_back(reward);
+  }
+  episode.episode_return += one.reward();
+  episode.length = one.episode_step();
+  episode.terminated = one.terminated();
+  episode.ended = !one.running();
+  return !episode.ended && now.steps_left > 0;
+}
+
+// Appends the observation, or replaces the last one where rows are not kept.
+bool Rollouts::Observe(std::int64_t sim) {
+  const std::vector<double>& obs = engine_->sim(sim).obs();
+  std::vector<float>& rows = state(sim).episode.obs;
+  if (!keep_rows_) rows.clear();
+  for (const double value : obs) rows.push_back(static_cast<float>(value));
+  const auto size = static_cast<std::int64_t>(obs.size());
+  if (AllFinite(rows.data() + rows.size() - size, size)) return true;
+  Fail(sim, "the observation is not finite");
+  return false;
+}
+
+// The episode is lost: the next Run starts another one.
+void Rollouts::Fail(std::int64_t sim, std::string text) {
+  engine_->Fail(sim, engine_->sim(sim).episode_step(), std::move(text));
+  Clear(sim);
+}
+
+void Rollouts::Store(std::int64_t sim, LapReplay* replay) {
+  EpisodeRows& rows = state(sim).episode;
+  const std::int64_t member = sim / sims_per_member();
+  const std::int64_t stream = sim % sims_per_member();
+  const std::int64_t obs_size = engine_->task().shape().obs_size;
+  const std::int64_t action_size = engine_->model().nu;
+  if (rows.ended && rows.stored == 0 && rows.length <= replay->config().capacity) {
+    replay->AddEpisode(member, stream,
+                       {rows.length, rows.obs.data(), rows.action.data(), rows.reward.data()},
+                       rows.terminated);
+    rows.stored = rows.length;
+  }
+  for (; rows.stored < rows.length; ++rows.stored) {
+    const bool last = rows.ended && rows.stored + 1 == rows.length;
+    const float* const obs = rows.obs.data() + rows.stored * obs_size;
+    replay->AddStep(member, stream, obs, rows.action.data() + rows.stored * action_size,
+                    rows.reward[static_cast<std::size_t>(rows.stored)], obs + obs_size,
+                    last && rows.terminated, last && !rows.terminated);
+  }
+}
+
+void Rollouts::Clear(std::int64_t sim) {
+  EpisodeRows& rows = state(sim).episode;
+  rows.obs.clear();  // keeps the memory
+  rows.action.clear();
+  rows.reward.clear();
+  rows.episode_return = 0.0;
+  rows.length = rows.stored = 0;
+  rows.terminated = rows.ended = false;
+  engine_->sim(sim).Stop();
+}
+
+}  // namespace td7
