@@ -11,6 +11,8 @@ void register_replay(pybind11::module_& module);
 void register_simd(pybind11::module_& module);
 void register_ledger(pybind11::module_& module);
 void register_mujoco(pybind11::module_& module);
+void register_engine(pybind11::module_& module);
+void register_rollouts(pybind11::module_& module);
 
 }  // namespace td7
 

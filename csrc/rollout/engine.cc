@@ -31,7 +31,10 @@ SimulationError::SimulationError(const std::vector<Failure>& failures)
 
 Engine::Engine(Model model, std::unique_ptr<Task> task, std::int64_t num_sims, int num_threads,
                std::int64_t max_episode_steps)
-    : model_(std::move(model)), task_(std::move(task)), pool_(num_threads) {
+    : model_(std::move(model)),
+      task_(std::move(task)),
+      max_episode_steps_(max_episode_steps),
+      pool_(num_threads) {
   sims_.reserve(static_cast<std::size_t>(num_sims));
   for (std::int64_t i = 0; i < num_sims; ++i) {
     sims_.push_back(std::make_unique<Simulation>(*model_, *task_, max_episode_steps));

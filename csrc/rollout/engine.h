@@ -59,6 +59,7 @@ class Engine {
   const mjModel& model() const { return *model_; }
   const Task& task() const { return *task_; }
   std::int64_t num_sims() const { return static_cast<std::int64_t>(sims_.size()); }
+  std::int64_t max_episode_steps() const { return max_episode_steps_; }
   int num_threads() const { return pool_.threads(); }
   // For callers on several threads: held during a call, by whoever makes it.
   std::mutex& mutex() { return mutex_; }
@@ -88,6 +89,7 @@ class Engine {
 
   Model model_;
   std::unique_ptr<Task> task_;
+  std::int64_t max_episode_steps_;
   std::vector<std::unique_ptr<Simulation>> sims_;
   std::mutex mutex_;
   std::mutex failures_mutex_;

@@ -10,9 +10,6 @@
 namespace td7 {
 namespace {
 
-// Rows that share the reading of the policy's weights; more gain nothing.
-constexpr std::int64_t kMostRows = 8;
-
 bool AllFinite(const float* values, std::int64_t count) {
   return std::all_of(values, values + count, [](float value) { return std::isfinite(value); });
 }
@@ -47,7 +44,8 @@ Rollouts::Rollouts(std::shared_ptr<Engine> engine, std::vector<std::uint64_t> se
       keep_rows_(keep_rows) {}
 
 void Rollouts::Run(const std::vector<const Policy*>& policies,
-                   const std::vector<std::int64_t>& most_steps, Behaviour behaviour, float noise,
+                   const std::vector<std::int64_t>& most_steps,
+                   const std::vector<Behaviour>& behaviours, float noise,
                    const std::function<bool()>& stop) {
   for (std::int64_t sim = 0; sim < engine_->num_sims(); ++sim) {
     state(sim).steps_left = most_steps[static_cast<std::size_t>(sim)];
@@ -56,7 +54,8 @@ void Rollouts::Run(const std::vector<const Policy*>& policies,
   std::atomic<bool> stopped{false};
   const auto job = [&](std::int64_t index) {
     Group& group = groups[static_cast<std::size_t>(index)];
-    RunGroup(&group, *policies[static_cast<std::size_t>(group.member)], behaviour, noise, stopped);
+    const auto member = static_cast<std::size_t>(group.member);
+    RunGroup(&group, *policies[member], behaviours[member], noise, stopped);
   };
   const auto watch = [&] {
     if (stop()) stopped = true;
@@ -64,7 +63,8 @@ void Rollouts::Run(const std::vector<const Policy*>& policies,
   engine_->Run(static_cast<std::int64_t>(groups.size()), job, watch);
 }
 
-// As many simulations a group as keep all threads busy, up to kMostRows.
+// As many simulations a group as keep all threads busy, up to what the policy
+// works on at once.
 std::vector<Rollouts::Group> Rollouts::MakeGroups(
     const std::vector<std::int64_t>& most_steps) const {
   std::vector<Group> all;
@@ -80,8 +80,8 @@ std::vector<Rollouts::Group> Rollouts::MakeGroups(
     all.push_back(std::move(group));
   }
   const std::int64_t threads = engine_->num_threads();
-  const auto rows = static_cast<std::size_t>(
-      std::clamp((wanted + threads - 1) / threads, std::int64_t{1}, kMostRows));
+  const auto rows = static_cast<std::size_t>(std::clamp(
+      (wanted + threads - 1) / threads, std::int64_t{1}, std::int64_t{PolicyScratch::kRows}));
   std::vector<Group> groups;
   for (const Group& group : all) {
     for (std::size_t first = 0; first < group.sims.size(); first += rows) {
@@ -97,9 +97,10 @@ void Rollouts::RunGroup(Group* group, const Policy& policy, Behaviour behaviour,
                         const std::atomic<bool>& stopped) {
   std::vector<std::int64_t>& sims = group->sims;
   const std::int64_t obs_size = engine_->task().shape().obs_size;
-  const std::int64_t action_size = engine_->model().nu;
+  const int size = engine_->model().nu;
+  const std::int64_t action_size = size;
   const std::uint64_t seed = seeds_[static_cast<std::size_t>(group->member)];
-  PolicyScratch scratch(policy, static_cast<int>(sims.size()));
+  PolicyScratch scratch(policy.sizes());
   std::vector<float> obs(sims.size() * static_cast<std::size_t>(obs_size));
   std::vector<float> action(sims.size() * static_cast<std::size_t>(action_size));
   std::vector<float> env_action(action.size());
@@ -119,9 +120,8 @@ void Rollouts::RunGroup(Group* group, const Policy& policy, Behaviour behaviour,
       const std::int64_t sim = sims[static_cast<std::size_t>(row)];
       const std::uint64_t counter = DrawCounter(sim % sims_per_member(), state(sim).steps);
       float* const chosen = action.data() + row * action_size;
-      if (behaviour == Behaviour::kExplore)
-        AddExploration(seed, counter, noise, chosen, action_size);
-      if (behaviour == Behaviour::kRandom) DrawWarmup(seed, counter, chosen, action_size);
+      if (behaviour == Behaviour::kExplore) Explore(seed, counter, noise, chosen, size, chosen);
+      if (behaviour == Behaviour::kRandom) WarmupAction(seed, counter, size, chosen);
     }
     policy.ToEnv(action.data(), static_cast<int>(rows), env_action.data());
     KeepIf(&sims, [&](std::size_t row, std::int64_t sim) {
@@ -137,39 +137,36 @@ bool Rollouts::Start(std::int64_t sim) {
     Fail(sim, engine_->sim(sim).error());
     return false;
   }
-  return Observe(sim);
+  return AppendObs(sim);
 }
 
 // Takes one step and keeps its row; returns whether the simulation is to go on in this Run.
 bool Rollouts::Step(std::int64_t sim, const float* action, const float* env_action) {
   Simulation& one = engine_->sim(sim);
   State& now = state(sim);
+  EpisodeRows& episode = now.episode;
   const std::int64_t size = engine_->model().nu;
+  const char* fault = nullptr;
   if (!AllFinite(env_action, size)) {
-    Fail(sim, "the policy's action is not finite");
+    fault = "the policy's action must be finite";
+  } else if (!one.Step(env_action)) {
+    fault = one.error().c_str();
+  } else if (one.divergences() > 0) {
+    fault = "MuJoCo met a bad position, velocity or acceleration and reset the state";
+  } else if (!std::isfinite(static_cast<float>(one.reward()))) {
+    fault = "the environment's reward must be finite";
+  }
+  if (fault != nullptr) {
+    Fail(sim, fault);
     return false;
   }
-  if (!one.Step(env_action)) {
-    Fail(sim, one.error());
-    return false;
+  if (!AppendObs(sim)) return false;
+  if (keep_rows_) {
+    episode.action.insert(episode.action.end(), action, action + size);
+    episode.reward.push_back(static_cast<float>(one.reward()));
   }
   ++now.steps;
   --now.steps_left;
-  if (one.divergences() > 0) {
-    Fail(sim, "MuJoCo met a bad position, velocity or acceleration and reset the state");
-    return false;
-  }
-  const auto reward = static_cast<float>(one.reward());
-  if (!std::isfinite(reward)) {
-    Fail(sim, "the reward is not finite");
-    return false;
-  }
-  if (!Observe(sim)) return false;
-  EpisodeRows& episode = now.episode;
-  if (keep_rows_) {
-    episode.action.insert(episode.action.end(), action, action + size);
-    episode.reward.push_back(reward);
-  }
   episode.episode_return += one.reward();
   episode.length = one.episode_step();
   episode.terminated = one.terminated();
@@ -177,22 +174,25 @@ bool Rollouts::Step(std::int64_t sim, const float* action, const float* env_acti
   return !episode.ended && now.steps_left > 0;
 }
 
-// Appends the observation, or replaces the last one where rows are not kept.
-bool Rollouts::Observe(std::int64_t sim) {
+// Appends the observation to the rows, or replaces the last one where rows are not kept.
+bool Rollouts::AppendObs(std::int64_t sim) {
   const std::vector<double>& obs = engine_->sim(sim).obs();
   std::vector<float>& rows = state(sim).episode.obs;
   if (!keep_rows_) rows.clear();
+  const std::size_t before = rows.size();
   for (const double value : obs) rows.push_back(static_cast<float>(value));
-  const auto size = static_cast<std::int64_t>(obs.size());
-  if (AllFinite(rows.data() + rows.size() - size, size)) return true;
-  Fail(sim, "the observation is not finite");
+  if (AllFinite(&rows[before], static_cast<std::int64_t>(obs.size()))) return true;
+  rows.resize(before);
+  Fail(sim, "the environment's observation must be finite");
   return false;
 }
 
-// The episode is lost: the next Run starts another one.
 void Rollouts::Fail(std::int64_t sim, std::string text) {
-  engine_->Fail(sim, engine_->sim(sim).episode_step(), std::move(text));
-  Clear(sim);
+  Simulation& one = engine_->sim(sim);
+  one.Stop();
+  const std::uint64_t seed = seeds_[static_cast<std::size_t>(sim / sims_per_member())];
+  text += " (seed " + std::to_string(seed) + ")";
+  engine_->Fail(sim, one.episode_step(), std::move(text));
 }
 
 void Rollouts::Store(std::int64_t sim, LapReplay* replay) {

@@ -55,13 +55,15 @@ class Rollouts {
   Engine& engine() { return *engine_; }
 
   // Runs each simulation s until its episode has ended or it has taken most_steps[s] steps; 0 lets
-  // it rest. noise: standard deviation of kExplore's normal noise, in units of [-1, 1]. stop() is
-  // asked now and then: true ends the call within a step of each simulation. Throws SimulationError
-  // after the others have done their part: MuJoCo's errors, a bad state within a step, an
-  // observation or reward that is not finite. An episode that fails is lost.
+  // it rest. behaviours [P]; noise: standard deviation of kExplore's normal noise, in units of
+  // [-1, 1]. stop() is asked now and then: true ends the call within a step of each simulation.
+  // Throws SimulationError after the others have done their part: MuJoCo's errors, a bad state
+  // within a step, an observation or reward that is not finite. The episode that fails keeps the
+  // rows before the failure, and the next Run starts another one.
   // REQUIRES: policies [P], of the task's sizes.
   void Run(const std::vector<const Policy*>& policies, const std::vector<std::int64_t>& most_steps,
-           Behaviour behaviour, float noise, const std::function<bool()>& stop);
+           const std::vector<Behaviour>& behaviours, float noise,
+           const std::function<bool()>& stop);
 
   const EpisodeRows& episode(std::int64_t sim) const { return state(sim).episode; }
 
@@ -91,7 +93,7 @@ class Rollouts {
                 const std::atomic<bool>& stopped);
   bool Start(std::int64_t sim);
   bool Step(std::int64_t sim, const float* action, const float* env_action);
-  bool Observe(std::int64_t sim);
+  bool AppendObs(std::int64_t sim);
   void Fail(std::int64_t sim, std::string text);
 
   std::shared_ptr<Engine> engine_;

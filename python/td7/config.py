@@ -62,6 +62,9 @@ class TD7Config:
     warmup_steps: int = _number(25_000, 0)
     """Uniformly random steps; learning starts after the first episode that ends past them."""
 
+    num_envs: int = _number(1, 1, 2**16)
+    """Environments of a seed that run at once: episodes of one assessment, or single steps."""
+
     # --- LAP ---
     lap_alpha: float = _number(0.4, 0.0, 1.0)
     """Exponent of the priorities."""
@@ -122,6 +125,8 @@ class RunConfig:
     """Write TensorBoard events beside metrics.jsonl (when tensorboard is installed)."""
     progress: ProgressMode = "auto"
     """How progress is shown: a live display on a terminal, else plain lines."""
+    num_threads: int = _number(0, 0, 4096)
+    """C++ threads that run environments; 0 for one a processor."""
     scratch_dir: str | Path | None = None
     """Folder for the replay's rows, in a file, when they are more than memory holds."""
 

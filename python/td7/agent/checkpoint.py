@@ -46,6 +46,15 @@ class CheckpointRule:
         self.best_min_return = self.min_return
         return Decision.ACCEPT
 
+    @property
+    def episodes_left(self) -> int:
+        """Episodes that the assessment still wants."""
+        return self.max_episodes - self.episodes
+
+    def add_uncounted(self, length: int) -> None:
+        """Owe updates for an episode that ran beside the one that ended the assessment."""
+        self.debt += length
+
     def add_burst(self, updates: int) -> None:
         """Count the burst that paid the debt; `updates` is the total after it.
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from td7.deploy.bundle import SCHEMA, graphs
 from td7.deploy.policy import Policy, load_policy
 from td7.deploy.verify import verify
-from td7.envs import make_env
+from td7.envs import make_simulations
 from td7.files import sha256_of, write_json
 from td7.machine import versions
 from td7.run_folder import policy_folder, read_settings
@@ -84,18 +84,18 @@ def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> Non
 
 def rollout_observations(policy: Policy, count: int) -> Tensor:
     """Return [count, S] observations of the policy's own rollouts in its environment."""
-    env = make_env(policy.metadata["env"])
+    simulations = make_simulations(policy.metadata["env"], 1)
     observations: list[Any] = []
-    over = True
+    one, over = np.zeros(1, np.int64), True
     try:
         for step in range(10 * count):
             if over:
-                obs, _ = env.reset(seed=step)
-            observations.append(obs)
-            obs, _, terminated, truncated, _ = env.step(policy(obs))
-            over = terminated or truncated
+                obs = simulations.reset(one, [step])
+            observations.append(obs[0])
+            obs, _, terminated, truncated = simulations.step(one, policy(obs))
+            over = bool(terminated[0] or truncated[0])
     finally:
-        env.close()
+        simulations.close()
     chosen = np.asarray(observations[:: len(observations) // count][:count], np.float32)
     return torch.from_numpy(chosen)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,17 +12,18 @@ import mujoco
 import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
-from torch import Tensor
 
+from td7.envs.simulations import Stepped
+from td7.extension import core
 
-class DivergedError(RuntimeError):
-    """The environment returned a value that is not finite."""
+# An error of the physics, or a value that is not finite; the same class in C++.
+SimulationError: type[RuntimeError] = core.SimulationError
 
 
 def check_finite(value: Any, name: str, where: str) -> None:
-    """Raise DivergedError unless an observation or reward is finite."""
+    """Raise SimulationError unless an observation or reward is finite."""
     if not np.isfinite(value).all():
-        raise DivergedError(f"{where}: the environment's {name} must be finite, got {value}")
+        raise SimulationError(f"{where}: the environment's {name} must be finite, got {value}")
 
 
 def make_env(env_id: str) -> gymnasium.Env[Any, Any]:
@@ -46,15 +47,63 @@ def make_env(env_id: str) -> gymnasium.Env[Any, Any]:
     return env
 
 
-def to_space(env: gymnasium.Env[Any, Any], action: Tensor) -> NDArray[Any]:
-    """Return an action [A] in the dtype of the environment's space, within its own bounds."""
-    space = env.action_space
-    assert isinstance(space, Box)
-    array = action.numpy()
+def to_space(space: Box, action: NDArray[np.float32]) -> NDArray[Any]:
+    """Return actions [..., A] in the dtype of the environment's space, within its own bounds."""
     if space.dtype == np.float32:
-        return array
+        return action
     # bounds that are no float32 numbers: rounding may have stepped over them
-    return np.clip(array.astype(space.dtype), space.low, space.high)
+    return np.clip(action.astype(space.dtype), space.low, space.high)
+
+
+class GymnasiumSimulations:
+    """`Simulations` of any Gymnasium id, one environment each, made when first reset."""
+
+    def __init__(self, env_id: str, num_sims: int) -> None:
+        self._env_id = env_id
+        self._envs: list[gymnasium.Env[Any, Any] | None] = [None] * num_sims
+        first = self._env(0)
+        assert isinstance(first.observation_space, Box) and isinstance(first.action_space, Box)
+        self.observation_space, self.action_space = first.observation_space, first.action_space
+        self.max_episode_steps = first.spec.max_episode_steps if first.spec else None
+
+    def reset(self, sims: NDArray[np.int64], seeds: Sequence[int] | None) -> NDArray[Any]:
+        """Start episodes; see Simulations."""
+        chosen = [None] * len(sims) if seeds is None else seeds
+        pairs = zip(sims.tolist(), chosen, strict=True)
+        # an environment may reuse its arrays
+        return np.array([self._env(sim).reset(seed=seed)[0] for sim, seed in pairs])
+
+    def step(self, sims: NDArray[np.int64], actions: NDArray[np.float32]) -> Stepped:
+        """Step one after another; see Simulations."""
+        rows = []
+        for sim, action in zip(sims.tolist(), to_space(self.action_space, actions), strict=True):
+            obs, reward, terminated, truncated, _ = self._env(sim).step(action)
+            rows.append((np.array(obs), float(reward), bool(terminated), bool(truncated)))
+        obs, reward, terminated, truncated = (np.array(column) for column in zip(*rows, strict=True))
+        return obs, reward, terminated, truncated
+
+    def generator_state(self, sim: int) -> dict[str, Any] | None:
+        """Return the state of an environment's generator, None where it is not PCG64."""
+        bits = getattr(self._env(sim).unwrapped.np_random, "bit_generator", None)
+        return dict(bits.state) if isinstance(bits, np.random.PCG64) else None
+
+    def restore_generator(self, sim: int, state: dict[str, Any]) -> None:
+        """Put a generator's state back."""
+        generator = np.random.Generator(np.random.PCG64())
+        generator.bit_generator.state = state
+        self._env(sim).unwrapped.np_random = generator
+
+    def close(self) -> None:
+        """Close the environments."""
+        for env in self._envs:
+            if env is not None:
+                env.close()
+
+    def _env(self, sim: int) -> gymnasium.Env[Any, Any]:
+        env = self._envs[sim]
+        if env is None:
+            env = self._envs[sim] = make_env(self._env_id)
+        return env
 
 
 @contextmanager

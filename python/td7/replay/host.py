@@ -11,6 +11,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -92,6 +93,11 @@ class LapReplay:
         self.alpha = alpha
         self.min_priority = min_priority
         self._all = np.arange(self._core.members, dtype=np.int64)
+
+    @property
+    def core(self) -> Any:
+        """The object in C++, for what fills it there."""
+        return self._core
 
     @property
     def members(self) -> int:

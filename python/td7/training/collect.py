@@ -1,93 +1,101 @@
-"""Collection: one member's environment, stepped by a frozen policy, stored step by step."""
+"""Collection: waves of whole episodes under the frozen policies, stored and assessed in order."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import gymnasium
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from td7 import draws
-from td7.deploy.policy import PolicyModule
-from td7.envs import check_finite, to_space
+from td7.deploy.native import NativePolicy
 from td7.replay import LapReplay
-
-
-@dataclass(frozen=True)
-class Episode:
-    """A finished episode: its undiscounted return and its length in steps."""
-
-    episode_return: float
-    length: int
+from td7.rollout import Behaviour, Episode, Rollouts
 
 
 class Collector:
-    """Steps one member's environment and stores every transition in its replay.
+    """Each member's wave: the simulations that run one episode each, and its steps so far.
 
-    The action of environment step t is a pure function of the policy, the observation and the
-    member's draws (seed, stream, t).
+    A wave ends when the last of its episodes has ended; only then are they stored and counted, in
+    the order of the simulations. So nothing depends on which of them ended first.
     """
 
-    def __init__(
+    def __init__(self, rollouts: Rollouts, replay: LapReplay, num_envs: int) -> None:
+        self.rollouts, self.replay, self.num_envs = rollouts, replay, num_envs
+        self.waves: list[list[int]] = [[] for _ in range(replay.members)]
+
+    @property
+    def env_steps(self) -> list[int]:
+        """Steps that each member has taken [P]."""
+        return self.rollouts.steps.sum(1).tolist()
+
+    def begin(self, member: int, size: int) -> None:
+        """Begin a wave of min(num_envs, size) episodes, unless one is under way."""
+        if not self.waves[member]:
+            self.waves[member] = list(range(min(self.num_envs, size)))
+
+    def run(
         self,
-        env: gymnasium.Env[Any, Any],
-        seed: int,
-        replay: LapReplay,
-        member: int,
-        exploration_noise: float,
+        policies: Sequence[NativePolicy],
+        behaviours: Sequence[Behaviour],
+        steps_left: Sequence[int],
+        stopped: Callable[[], bool],
     ) -> None:
-        self.env, self.seed, self.replay, self.member = env, seed, replay, member
-        self.exploration_noise = exploration_noise
-        self.env_steps = 0
-        self.obs: NDArray[np.float32] | None = None
-        self.episode_return, self.episode_length, self.episodes = 0.0, 0, 0
+        """Run the waves together until each has ended or its member's `steps_left` [P] are taken."""
+        left = np.array(steps_left, np.int64)
+        while not stopped():
+            before = self.rollouts.steps.sum(1)
+            most = self._most_steps(left)
+            if not most.any():
+                return
+            self.rollouts.run(policies, most, behaviours, stopped)
+            left -= self.rollouts.steps.sum(1) - before
 
-    def step(self, policy: PolicyModule, random_action: bool) -> Episode | None:
-        """Take one step, store it, and return the episode that it finished, if any."""
-        if self.obs is None:
-            # the environment's generator is seeded once; later resets go on with its stream
-            seed = self.seed if self.episodes == 0 else None
-            obs, _ = self.env.reset(seed=seed)
-            self.episode_return, self.episode_length = 0.0, 0
-            self.obs = self._finite(obs, "first observation")
-        action = self._action(policy, self.obs, random_action)
-        env_action = to_space(self.env, policy.to_env(torch.from_numpy(action)))
-        next_obs, reward, terminated, truncated, _ = self.env.step(env_action)
-        next_obs = self._finite(next_obs, "observation")
-        self._finite(reward, "reward")
-        reward, terminated, truncated = float(reward), bool(terminated), bool(truncated)
-        self.replay.add(
-            self.obs, action, reward, next_obs, terminated, truncated, member=self.member
-        )
-        self.obs = next_obs
-        self.env_steps += 1
-        self.episode_return += reward
-        self.episode_length += 1
-        if not (terminated or truncated):
+    def step(
+        self, member: int, policies: Sequence[NativePolicy], behaviour: Behaviour, most: int
+    ) -> tuple[int, list[Episode]]:
+        """Take one step of each simulation, `most` in all, and store it at once.
+
+        Returns the number of steps and the episodes that have ended.
+        """
+        wanted = np.zeros_like(self.rollouts.steps)
+        wanted[member, : min(self.num_envs, most)] = 1
+        self.rollouts.run(policies, wanted, [behaviour] * len(policies), lambda: False)
+        ended = []
+        for sim in range(self.num_envs):
+            self.rollouts.store(member, sim, self.replay)
+            if (episode := self.rollouts.episode(member, sim)).ended:
+                ended.append(episode)
+                self.rollouts.clear(member, sim)
+        return int(wanted.sum()), ended
+
+    def finish(self, member: int) -> list[Episode] | None:
+        """Store and return the episodes of a wave that has ended, in order; None if it has not."""
+        wave = self.waves[member]
+        episodes = [self.rollouts.episode(member, sim) for sim in wave]
+        if not wave or not all(episode.ended for episode in episodes):
             return None
-        self.obs = None
-        self.episodes += 1
-        return Episode(self.episode_return, self.episode_length)
+        self._store(member, wave)
+        self.waves[member] = []
+        return episodes
 
-    def _action(
-        self, policy: PolicyModule, obs: NDArray[np.float32], random_action: bool
-    ) -> NDArray[np.float32]:
-        """Return an action [A] in [-1, 1]: uniform, or the policy's with exploration noise."""
-        size = policy.action_size
-        if random_action:
-            draw = draws.uniform([self.seed], "warmup", [self.env_steps], size)[0]
-            return (2 * draw - 1).astype(np.float32)
-        with torch.inference_mode():
-            action = policy.normalised(torch.from_numpy(obs)[None])[0].numpy()
-        noise = draws.normal([self.seed], "exploration", [self.env_steps], size)[0]
-        return np.clip(action + np.float32(self.exploration_noise) * noise, -1, 1)
+    def cut(self) -> None:
+        """Store what has been collected of episodes that are not finished, and leave them."""
+        for member in range(self.replay.members):
+            self._store(member, range(self.num_envs))
+            self.waves[member] = []
 
-    def _finite(self, value: Any, name: str) -> NDArray[np.float32]:
-        """Copy a value as float32 (an environment may reuse its arrays), checked to be finite."""
-        array = np.array(value, np.float32, order="C")
-        step, episode_step = self.env_steps + 1, self.episode_length + 1
-        check_finite(array, name, f"seed {self.seed}, step {step} (episode step {episode_step})")
-        return array
+    def _store(self, member: int, sims: Sequence[int]) -> None:
+        for sim in sims:
+            self.rollouts.store(member, sim, self.replay)
+            self.replay.end_episode(member=member, stream=sim)
+            self.rollouts.clear(member, sim)
+
+    def _most_steps(self, left: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Share the steps that members may take [P] among their simulations that have not ended."""
+        most = np.zeros_like(self.rollouts.steps)
+        for member, wave in enumerate(self.waves):
+            running = [sim for sim in wave if not self.rollouts.episode(member, sim).ended]
+            for place, sim in enumerate(running):
+                share, rest = divmod(int(left[member]), len(running))
+                most[member, sim] = share + (place < rest)
+        return most

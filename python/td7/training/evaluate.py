@@ -6,14 +6,15 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import gymnasium
-import torch
+import numpy as np
 
+from td7.deploy.native import NativePolicy
 from td7.deploy.policy import PolicyModule, load_policy
-from td7.envs import check_finite, make_env, to_space
+from td7.rollout import Rollouts, open_rollouts
 from td7.run_folder import policy_folder, read_settings
+
+NO_LIMIT = 2**62
 
 
 @dataclass(frozen=True)
@@ -25,37 +26,30 @@ class Evaluated:
 
 
 def evaluate(
-    env: gymnasium.Env[Any, Any],
+    rollouts: Rollouts,
+    member: int,
     policy: PolicyModule,
-    episodes: int,
-    seed: int | None = None,
-    *,
     stopped: Callable[[], bool] = lambda: False,
-    where: str = "",
 ) -> Evaluated | None:
-    """Run whole episodes without noise; None when `stopped` turns true before their end.
+    """Run one episode in each of a member's simulations; None when `stopped` cut them short.
 
-    With a seed the environment's generator starts anew; without, its stream continues. Raises
-    DivergedError, beginning with `where`, when the environment returns a value that is not finite.
+    The simulations' generators go on from evaluation to evaluation; one that was cut leaves them
+    as they were. Raises SimulationError.
     """
-    result = Evaluated([], [])
-    with torch.inference_mode():
-        for episode in range(1, episodes + 1):
-            obs, _ = env.reset(seed=seed)
-            seed = None
-            total, length, over = 0.0, 0, False
-            while not over:
-                if stopped():
-                    return None
-                place = f"{where}evaluation episode {episode}, step {length}"
-                check_finite(obs, "observation", place)
-                action = policy(torch.as_tensor(obs, dtype=torch.float32)[None])[0]
-                obs, reward, terminated, truncated, _ = env.step(to_space(env, action))
-                check_finite(reward, "reward", place)
-                total, length, over = total + float(reward), length + 1, terminated or truncated
-            result.returns.append(total)
-            result.lengths.append(length)
-    return result
+    members, num_envs = rollouts.steps.shape
+    steps, generators = rollouts.steps[member].tolist(), rollouts.generators(member)
+    most = np.zeros((members, num_envs), np.int64)
+    most[member] = NO_LIMIT
+    policies = [NativePolicy(policy)] * members
+    rollouts.run(policies, most, ["greedy"] * members, stopped)
+    episodes = [rollouts.episode(member, sim) for sim in range(num_envs)]
+    if not all(episode.ended for episode in episodes):
+        rollouts.resume(member, steps, generators)
+        return None
+    for sim in range(num_envs):
+        rollouts.clear(member, sim)
+    returns = [episode.episode_return for episode in episodes]
+    return Evaluated(returns, [episode.length for episode in episodes])
 
 
 @dataclass(frozen=True)
@@ -73,9 +67,14 @@ class PolicyScore:
 
 
 def evaluate_run(
-    run: str | Path, *, seed: int | None = None, episodes: int = 10, eval_seed: int = 1000
+    run: str | Path,
+    *,
+    seed: int | None = None,
+    episodes: int = 10,
+    eval_seed: int = 1000,
+    num_threads: int = 0,
 ) -> list[PolicyScore]:
-    """Evaluate the saved policy of every seed of a run, or of one.
+    """Evaluate the saved policy of every seed of a run, or of one, on the same episodes' starts.
 
     Raises ValueError for a folder that holds no run, an unknown seed or no episode.
     """
@@ -85,14 +84,22 @@ def evaluate_run(
         raise ValueError(f"seed must be one of the run's {list(settings.seeds)}, got {seed}")
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {episodes}")
-    env = make_env(settings.env)
-    try:
-        scores = []
-        for each in settings.seeds if seed is None else (seed,):
-            policy = load_policy(policy_folder(run, each))
-            evaluated = evaluate(env, policy.module, episodes, eval_seed)
-            assert evaluated is not None
-            scores.append(PolicyScore(each, policy.metadata["policy"], evaluated.returns))
-        return scores
-    finally:
-        env.close()
+    chosen = settings.seeds if seed is None else (seed,)
+    scores = []
+    for each in chosen:
+        policy = load_policy(policy_folder(run, each))
+        rollouts = open_rollouts(
+            settings.env,
+            [eval_seed],
+            episodes,
+            num_threads=num_threads,
+            exploration_noise=0.0,
+            keep_rows=False,
+        )
+        try:
+            evaluated = evaluate(rollouts, 0, policy.module)
+        finally:
+            rollouts.close()
+        assert evaluated is not None
+        scores.append(PolicyScore(each, policy.metadata["policy"], evaluated.returns))
+    return scores

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-from td7.agent.checkpoint import Decision
 from td7.config import RunConfig, TD7Config
 from td7.deploy.policy import Policy
 from td7.run_folder import (
@@ -25,10 +24,8 @@ from td7.training.burst import train_burst
 from td7.training.evaluate import evaluate
 from td7.training.report import Report
 from td7.training.run_state import RunState
-from td7.training.saved_state import generator_state, load_state, restore_generator, save_state
+from td7.training.saved_state import load_state, save_state
 from td7.training.stop import StopSignal
-
-EVAL_SEED_OFFSET = 100
 
 
 @dataclass(frozen=True)
@@ -55,12 +52,12 @@ def train(
 
     A SIGINT or SIGTERM stops at the next update or step, with the state saved. Raises ValueError
     for an environment or argument that cannot be trained, FileExistsError for a folder in use,
-    DivergedError (state saved) when the environment returns a value that is not finite.
+    SimulationError (state saved) when an environment fails or returns a value that is not finite.
     """
     config, run = config or TD7Config(), run or RunConfig()
     settings = _settings(env, seeds, total_steps, config, device)
     folder = Path(run.out or default_folder(env, settings.seeds))
-    state = RunState(settings, run.scratch_dir)
+    state = RunState(settings, run)
     try:
         make_run_folder(folder, settings, run.overwrite)
         return _run(state, folder, run)
@@ -86,7 +83,7 @@ def resume(
         settings = dataclasses.replace(settings, total_steps=total_steps)
     _check_device(settings.device)
     run = run or RunConfig()
-    state = RunState(settings, run.scratch_dir)
+    state = RunState(settings, run)
     try:
         load_state(state, folder)
         write_settings(folder, settings)
@@ -111,7 +108,7 @@ def _run(state: RunState, folder: Path, run: RunConfig) -> TrainResult:
         if not state.finished():
             report.say(f"stopped; continue with: td7 train --resume {folder}")
     policies = {
-        seed: state.policy(member, state.collectors[member].env_steps)
+        seed: state.policy(member, state.collector.env_steps[member])
         for member, seed in enumerate(state.settings.seeds)
     }
     return TrainResult(folder, policies, state.finished(), *report.progress.rates())
@@ -159,11 +156,9 @@ def _loop(run: RunState, report: Report, stopped: Callable[[], bool]) -> None:
     members, config = range(len(run.settings.seeds)), run.settings.config
     for member in members:
         if run.debts[member] == 0:
-            _evaluate_through(run, member, run.collectors[member].env_steps, report, stopped)
+            _evaluate_through(run, member, run.collector.env_steps[member], report, stopped)
     while not stopped() and not run.finished():
-        for member in members:
-            if run.debts[member] == 0:
-                _collect(run, member, report, stopped)
+        _collect(run, report, stopped)
         if all(run.learning):
             report.progress.learning_started()
         owed = [debt > 0 for debt in run.debts]
@@ -177,34 +172,51 @@ def _loop(run: RunState, report: Report, stopped: Callable[[], bool]) -> None:
                 report.round(member)
             if owed[member] and config.use_checkpoints:
                 run.rules[member].add_burst(run.learner.updates[member])
-            _evaluate_through(run, member, run.collectors[member].env_steps, report, stopped)
+            _evaluate_through(run, member, run.collector.env_steps[member], report, stopped)
 
 
-def _collect(run: RunState, member: int, report: Report, stopped: Callable[[], bool]) -> None:
-    """Collect the warm-up, or one assessment, or one step without checkpoints; set the debt."""
-    config, collector = run.settings.config, run.collectors[member]
-    policy = run.policy_module(member, "current")
-    while collector.env_steps < run.settings.total_steps and not stopped():
-        learning = run.learning[member]
-        episode = collector.step(policy, random_action=not learning)
-        report.progress.env_steps[member] = collector.env_steps
-        if episode is not None and learning:
-            run.recent_episodes[member].append(episode)
-        if learning and not config.use_checkpoints:
-            run.debts[member] = 1
+def _collect(run: RunState, report: Report, stopped: Callable[[], bool]) -> None:
+    """Collect, all members together, until each owes updates or has taken its steps."""
+    config, total = run.settings.config, run.settings.total_steps
+    members = [m for m, debt in enumerate(run.debts) if debt == 0]
+    policies = run.collecting_policies(members)
+    while not stopped():
+        env_steps = run.collector.env_steps
+        report.progress.env_steps[:] = env_steps
+        members = [m for m in members if run.debts[m] == 0 and env_steps[m] < total]
+        if not members:
             return
-        if episode is None:
-            continue
-        # evaluations that fell due before the episode's last step know nothing of its outcome
-        if not _evaluate_through(run, member, collector.env_steps - 1, report, stopped):
-            return  # a stop: the episode stays unassessed
-        if learning:
-            decision = run.assess(member, episode)
-            if decision is not Decision.CONTINUE:
-                return
-        elif collector.env_steps > config.warmup_steps:
-            run.learning[member] = True
-            return
+        for member in members:
+            if run.learning[member] and not config.use_checkpoints:
+                left = total - env_steps[member]
+                steps, ended = run.collector.step(member, policies, "explore", left)
+                run.recent_episodes[member] += ended
+                run.debts[member] = steps
+            else:
+                learns = run.learning[member]
+                size = run.rules[member].episodes_left if learns else config.num_envs
+                run.collector.begin(member, size)
+        left = [total - steps if m in members else 0 for m, steps in enumerate(env_steps)]
+        behaviours = ["explore" if learns else "random" for learns in run.learning]
+        run.collector.run(policies, behaviours, left, stopped)
+        for member in members:
+            _count_wave(run, member, report, stopped)
+
+
+def _count_wave(run: RunState, member: int, report: Report, stopped: Callable[[], bool]) -> None:
+    """Assess the episodes of a wave that has ended; set the debt when they end the assessment."""
+    # evaluations that fell due before the wave's last step know nothing of its outcome
+    env_steps = run.collector.env_steps[member]
+    if not _evaluate_through(run, member, env_steps - 1, report, stopped):
+        return  # a stop: the episodes stay unassessed
+    episodes = run.collector.finish(member)
+    if episodes is None:
+        return
+    if not run.learning[member]:
+        run.learning[member] = env_steps > run.settings.config.warmup_steps
+        return
+    run.recent_episodes[member] += episodes
+    run.assess(member, episodes)
 
 
 def _evaluate_through(
@@ -212,17 +224,9 @@ def _evaluate_through(
 ) -> bool:
     """Make every evaluation due up to this step, without noise; False if a stop cut one."""
     while (due := run.next_evaluation(member)) is not None and due <= env_steps:
-        env = run.eval_envs[member]
-        # the evaluation environment is seeded once; its stream continues
-        first = run.evaluated[member] < 0
-        seed = run.settings.seeds[member] + EVAL_SEED_OFFSET if first else None
-        before = generator_state(env)
         policy = run.policy(member, due)
-        episodes = run.settings.config.eval_episodes
-        where = f"seed {run.settings.seeds[member]}, "
-        evaluated = evaluate(env, policy.module, episodes, seed, stopped=stopped, where=where)
+        evaluated = evaluate(run.eval_rollouts, member, policy.module, stopped)
         if evaluated is None:
-            restore_generator(env, before)
             return False
         run.evaluated[member] = due
         report.evaluation(member, due, evaluated)

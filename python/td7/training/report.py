@@ -24,7 +24,7 @@ class Report:
         self.metrics = MetricsWriter(folder, config.tensorboard, keep_bytes=run.metrics_bytes)
         settings = run.settings
         self.progress = Progress(config.progress, settings.seeds, settings.total_steps)
-        self.progress.env_steps = [collector.env_steps for collector in run.collectors]
+        self.progress.env_steps = run.collector.env_steps
         self.progress.updates = list(run.learner.updates)
         self._tensorboard_wanted = config.tensorboard
         self._start = time.monotonic()
@@ -35,8 +35,7 @@ class Report:
         self.progress.__enter__()
         if self._tensorboard_wanted and not self.metrics.tensorboard:
             self.say("tensorboard is not installed: metrics go to metrics.jsonl alone")
-        spec = self.run.envs[0].spec
-        if spec is None or spec.max_episode_steps is None:
+        if self.run.rollouts.max_episode_steps is None:
             self.say(f"{self.run.settings.env} has no time limit: an episode may never end")
         return self
 
@@ -69,7 +68,7 @@ class Report:
         """Report a round: its noisy episodes, its burst, and what shows a run going wrong."""
         run = self.run
         episodes, learner = run.recent_episodes[member], run.learner
-        env_steps = run.collectors[member].env_steps
+        env_steps = run.collector.env_steps[member]
         row = self._row(member, "round", env_steps) | {
             "rollout/ep_rew_mean": float(np.mean([e.episode_return for e in episodes])),
             "rollout/ep_rew_min": min(e.episode_return for e in episodes),

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from gymnasium.spaces import Box
 
 from td7.agent.checkpoint import CheckpointRule, Decision
 from td7.agent.learner import Learner
-from td7.config import TD7Config
+from td7.config import RunConfig, TD7Config
+from td7.deploy.native import NativePolicy
 from td7.deploy.policy import Policy, PolicyModule, policy_module
-from td7.envs import make_env
 from td7.replay import LapReplay
+from td7.rollout import Episode, open_rollouts
 from td7.run_folder import RunSettings
 from td7.training.burst import UpdateMetrics
-from td7.training.collect import Collector, Episode
+from td7.training.collect import Collector
+
+
+EVAL_SEED_OFFSET = 100  # the author's evaluation environments are seeded so
 
 
 class RunState:
     """Learner, replay, environments and bookkeeping of every member."""
 
-    def __init__(self, settings: RunSettings, scratch_dir: str | Path | None = None) -> None:
+    def __init__(self, settings: RunSettings, run: RunConfig = RunConfig()) -> None:
         cfg, seeds = settings.config, settings.seeds
         self.settings = settings
-        self.envs = [make_env(settings.env) for _ in seeds]
-        self.eval_envs = [make_env(settings.env) for _ in seeds]
-        obs_space, action_space = self.envs[0].observation_space, self.envs[0].action_space
-        assert isinstance(obs_space, Box) and isinstance(action_space, Box)
+        shared = {"num_threads": run.num_threads, "exploration_noise": cfg.exploration_noise}
+        self.rollouts = open_rollouts(settings.env, seeds, cfg.num_envs, **shared)
+        self.eval_rollouts = open_rollouts(
+            settings.env,
+            seeds,
+            cfg.eval_episodes,
+            **shared,
+            keep_rows=False,
+            seed_offset=EVAL_SEED_OFFSET,
+        )
+        obs_space, action_space = self.rollouts.observation_space, self.rollouts.action_space
         sizes = obs_space.shape[0], action_space.shape[0]
         self.bounds = {
             "low": torch.tensor(action_space.low, dtype=torch.float32),
@@ -41,12 +51,11 @@ class RunState:
             seeds=seeds,
             alpha=cfg.lap_alpha,
             min_priority=cfg.min_priority,
-            scratch_dir=scratch_dir,
+            streams=cfg.num_envs,
+            scratch_dir=run.scratch_dir,
         )
-        self.collectors = [
-            Collector(env, seed, self.replay, member, cfg.exploration_noise)
-            for member, (env, seed) in enumerate(zip(self.envs, seeds, strict=True))
-        ]
+        self.collector = Collector(self.rollouts, self.replay, cfg.num_envs)
+        self.policies = [NativePolicy(self.policy_module(m, "current")) for m in range(len(seeds))]
         self.rules = [_checkpoint_rule(cfg) for _ in seeds]
         self.learning = [False for _ in seeds]
         self.debts = [0 for _ in seeds]
@@ -59,8 +68,8 @@ class RunState:
 
     def close(self) -> None:
         """Close the environments."""
-        for env in (*self.envs, *self.eval_envs):
-            env.close()
+        self.rollouts.close()
+        self.eval_rollouts.close()
 
     def next_evaluation(self, member: int) -> int | None:
         """Return the step of the next evaluation: 0, eval_every, ..., and total_steps."""
@@ -72,21 +81,35 @@ class RunState:
         """Whether every member has taken its steps, paid its debt and been evaluated."""
         total = self.settings.total_steps
         return (
-            all(collector.env_steps >= total for collector in self.collectors)
+            all(env_steps >= total for env_steps in self.collector.env_steps)
             and not any(self.debts)
             and all(self.next_evaluation(m) is None for m in range(len(self.debts)))
         )
 
-    def assess(self, member: int, episode: Episode) -> Decision:
-        """Count an episode of the assessment; an accepted policy becomes the checkpoint at once."""
-        rule = self.rules[member]
-        decision = rule.add_episode(episode.episode_return, episode.length)
+    def assess(self, member: int, episodes: Sequence[Episode]) -> None:
+        """Count episodes of the assessment, in order; what ends it sets the debt.
+
+        An accepted policy becomes the checkpoint at once. Episodes behind the one that ended the
+        assessment do not count, but add to the debt.
+        """
+        rule, decision = self.rules[member], Decision.CONTINUE
+        for episode in episodes:
+            if decision is Decision.CONTINUE:
+                decision = rule.add_episode(episode.episode_return, episode.length)
+            else:
+                rule.add_uncounted(episode.length)
         if decision is Decision.ACCEPT:
             self.learner.set_checkpoint(member)
-            self.checkpoint_steps[member] = self.collectors[member].env_steps
+            self.checkpoint_steps[member] = self.collector.env_steps[member]
         if decision is not Decision.CONTINUE:
             self.debts[member] = rule.debt
-        return decision
+
+    def collecting_policies(self, members: Sequence[int]) -> list[NativePolicy]:
+        """Return every member's policy as it acts [P], those of `members` as they are now."""
+        for member in members:
+            weights = self.learner.policy_weights(member, "current") | self.bounds
+            self.policies[member].load(weights)
+        return self.policies
 
     @property
     def evaluated_policy(self) -> str:

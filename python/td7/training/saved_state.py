@@ -8,22 +8,21 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import gymnasium
-import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from td7.agent.checkpoint import CheckpointRule
 from td7.files import sha256_of, sync, write_json
-from td7.training.collect import Episode
+from td7.rollout import Episode
 from td7.training.run_state import RunState
 
-SCHEMA = "td7.state/1"
+SCHEMA = "td7.state/2"
 FILES = ("learner.safetensors", "replay.bin", "counters.json")
 
 
 def save_state(run: RunState, folder: Path) -> None:
-    """Write the state aside, flush it to the disk and move it into place."""
+    """Write the state aside, flush it to the disk and move it into place; cuts open episodes."""
+    run.collector.cut()
     partial, final, old = folder / "state.partial", folder / "state", folder / "state.old"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -45,8 +44,8 @@ def save_state(run: RunState, folder: Path) -> None:
 def load_state(run: RunState, folder: Path) -> None:
     """Restore a saved state.
 
-    The environments start a new episode: the one that the stop cut stays in the replay as if
-    truncated there, and is not assessed. Raises ValueError naming the file that is not as saved.
+    The environments start new episodes: what a stop cut stays in the replay as if truncated there,
+    and is not assessed. Raises ValueError naming the file that is not as saved.
     """
     final = folder / "state"
     if not final.exists():
@@ -79,35 +78,21 @@ def _check_manifest(state: Path) -> None:
             raise ValueError(f"{state / name} is missing or not as it was saved")
 
 
-def generator_state(env: gymnasium.Env[Any, Any]) -> dict[str, Any] | None:
-    """Return the state of an environment's generator, None where it is not Gymnasium's PCG64."""
-    bits = getattr(env.unwrapped.np_random, "bit_generator", None)
-    return dict(bits.state) if isinstance(bits, np.random.PCG64) else None
-
-
-def restore_generator(env: gymnasium.Env[Any, Any], state: dict[str, Any] | None) -> None:
-    """Put a generator's state back; an environment of another kind goes on with its own."""
-    if state is not None:
-        generator = np.random.Generator(np.random.PCG64())
-        generator.bit_generator.state = state
-        env.unwrapped.np_random = generator
-
-
 def _counters(run: RunState) -> dict[str, Any]:
     members = [
         {
-            "env_steps": collector.env_steps,
-            "episodes": collector.episodes,
+            "steps": run.rollouts.steps[member].tolist(),
             "rule": {key: _encode(value) for key, value in dataclasses.asdict(rule).items()},
             "learning": run.learning[member],
             "debt": run.debts[member],
             "evaluated": run.evaluated[member],
             "checkpoint_steps": run.checkpoint_steps[member],
-            "recent_episodes": [dataclasses.astuple(e) for e in run.recent_episodes[member]],
-            "env_generator": generator_state(run.envs[member]),
-            "eval_generator": generator_state(run.eval_envs[member]),
+            "recent_episodes": [(e.episode_return, e.length) for e in run.recent_episodes[member]],
+            "generators": run.rollouts.generators(member),
+            "eval_steps": run.eval_rollouts.steps[member].tolist(),
+            "eval_generators": run.eval_rollouts.generators(member),
         }
-        for member, (collector, rule) in enumerate(zip(run.collectors, run.rules, strict=True))
+        for member, rule in enumerate(run.rules)
     ]
     return {
         "updates": run.learner.updates,
@@ -118,19 +103,14 @@ def _counters(run: RunState) -> dict[str, Any]:
 
 
 def _restore_member(run: RunState, member: int, saved: dict[str, Any]) -> None:
-    collector = run.collectors[member]
-    collector.env_steps = saved["env_steps"]
-    # the generator's stream goes on: an environment that has stepped is never seeded again
-    collector.episodes = max(saved["episodes"], min(saved["env_steps"], 1))
+    run.rollouts.resume(member, saved["steps"], saved["generators"])
+    run.eval_rollouts.resume(member, saved["eval_steps"], saved["eval_generators"])
     run.rules[member] = CheckpointRule(**{k: _decode(v) for k, v in saved["rule"].items()})
     run.learning[member] = saved["learning"]
     run.debts[member] = saved["debt"]
     run.evaluated[member] = saved["evaluated"]
     run.checkpoint_steps[member] = saved["checkpoint_steps"]
-    run.replay.end_episode(member=member)
     run.recent_episodes[member] = [Episode(*each) for each in saved["recent_episodes"]]
-    restore_generator(run.envs[member], saved["env_generator"])
-    restore_generator(run.eval_envs[member], saved["eval_generator"])
 
 
 def _encode(value: Any) -> Any:

@@ -1,0 +1,90 @@
+"""What the learner knows of rollouts, whoever runs them.
+
+Shape letters: P members, N simulations of a member, S observation, A action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from gymnasium.spaces import Box
+from numpy.typing import NDArray
+
+from td7.deploy.native import NativePolicy
+from td7.replay import LapReplay
+
+Behaviour = Literal["greedy", "explore", "random"]
+GeneratorState = dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An episode so far: undiscounted return, length in steps, and whether it has ended."""
+
+    episode_return: float
+    length: int
+    ended: bool = True
+
+
+class Rollouts(Protocol):
+    """P x N simulations of one environment; member p's policy chooses the actions of its N.
+
+    The action of a simulation is a pure function of the policy, the observation and, unless
+    greedy, of its own draws: streams "exploration" and "warmup" of the member's seed, with the
+    counter i * 2^40 + t for step t in the life of simulation i.
+    """
+
+    observation_space: Box
+    action_space: Box
+    max_episode_steps: int | None
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """Steps that each simulation has taken in its life [P, N]."""
+
+    def run(
+        self,
+        policies: Sequence[NativePolicy],
+        most_steps: NDArray[np.int64],
+        behaviours: Sequence[Behaviour],
+        stopped: Callable[[], bool],
+    ) -> None:
+        """Run each simulation until its episode ends or `most_steps` [P, N] are taken; 0 rests.
+
+        An episode that has ended waits, its simulation resting, until it is cleared; one that has
+        not goes on at the next call. `stopped` is asked now and then and ends the call early.
+        Raises SimulationError, once the others have done their part, where a simulation failed.
+        """
+
+    def episode(self, member: int, sim: int) -> Episode:
+        """Return a simulation's episode so far."""
+
+    def store(self, member: int, sim: int, replay: LapReplay) -> None:
+        """Add the rows of the episode that were not added yet to the member's replay."""
+
+    def clear(self, member: int, sim: int) -> None:
+        """Forget the simulation's episode; the next run starts another one."""
+
+    def resume(self, member: int, steps: Sequence[int], generators: Sequence[Any]) -> None:
+        """Put back a member's steps and generator states, between episodes."""
+
+    def generators(self, member: int) -> list[GeneratorState]:
+        """Return the states of a member's generators, for `resume`."""
+
+    def close(self) -> None:
+        """Release the environments."""
+
+
+def env_seeds(seed: int, num_envs: int) -> list[int]:
+    """Return the seeds of a member's simulations: its own seed, then ones derived from it.
+
+    Seeds in a row would give member 0's second simulation the episodes of member 1's first.
+    """
+    derived = [
+        int(np.random.SeedSequence(seed, spawn_key=(i,)).generate_state(1)[0])
+        for i in range(1, num_envs)
+    ]
+    return [seed, *derived]

@@ -1,0 +1,90 @@
+"""Rollouts of the tasks in C++: physics, policy and rows without Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from td7.deploy.native import NativePolicy
+from td7.draws import seed_array
+from td7.envs.native import make_engine, pcg64_state, pcg64_words, spaces
+from td7.extension import core
+from td7.replay import LapReplay
+from td7.rollout.interface import Behaviour, Episode, GeneratorState, env_seeds
+
+
+class NativeRollouts:
+    """`Rollouts` on the engine (csrc/rollout/rollouts.h)."""
+
+    def __init__(
+        self,
+        env: str,
+        seeds: Sequence[int],
+        num_envs: int,
+        num_threads: int,
+        exploration_noise: float,
+        keep_rows: bool,
+        seed_offset: int,
+    ) -> None:
+        self.observation_space, self.action_space = spaces(env)
+        self._engine = make_engine(env, len(seeds) * num_envs, num_threads)
+        self.max_episode_steps: int | None = self._engine.max_episode_steps
+        self.num_envs, self.exploration_noise = num_envs, exploration_noise
+        for member, seed in enumerate(seeds):
+            for sim, env_seed in enumerate(env_seeds(seed + seed_offset, num_envs)):
+                state = dict(np.random.PCG64(env_seed).state)
+                self._engine.seed(member * num_envs + sim, pcg64_words(state))
+        self._core = core.Rollouts(self._engine, seed_array(seeds), keep_rows)
+        self._shape = len(seeds), num_envs
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """Steps that each simulation has taken in its life [P, N]."""
+        return self._core.steps.reshape(self._shape)
+
+    def run(
+        self,
+        policies: Sequence[NativePolicy],
+        most_steps: NDArray[np.int64],
+        behaviours: Sequence[Behaviour],
+        stopped: Callable[[], bool],
+    ) -> None:
+        """Run the simulations; see Rollouts."""
+        cores = [policy.core for policy in policies]
+        self._core.run(cores, most_steps, list(behaviours), self.exploration_noise, stopped)
+
+    def episode(self, member: int, sim: int) -> Episode:
+        """Return a simulation's episode so far."""
+        return Episode(*self._core.episode(self._index(member, sim)))
+
+    def store(self, member: int, sim: int, replay: LapReplay) -> None:
+        """Add rows to the replay; they do not pass through Python."""
+        self._core.store(self._index(member, sim), replay.core)
+
+    def clear(self, member: int, sim: int) -> None:
+        """Forget the simulation's episode."""
+        self._core.clear(self._index(member, sim))
+
+    def resume(self, member: int, steps: Sequence[int], generators: Sequence[Any]) -> None:
+        """Put back a member's steps and generator states."""
+        for sim, (taken, state) in enumerate(zip(steps, generators, strict=True)):
+            index = self._index(member, sim)
+            self._core.set_steps(index, taken)
+            self._engine.seed(index, pcg64_words(state))
+            self._core.clear(index)
+
+    def generators(self, member: int) -> list[GeneratorState]:
+        """Return the states of a member's generators."""
+        return [
+            pcg64_state(self._engine.random_state(self._index(member, sim)))
+            for sim in range(self.num_envs)
+        ]
+
+    def close(self) -> None:
+        """Nothing is open: threads end with the object."""
+
+    def _index(self, member: int, sim: int) -> int:
+        return member * self.num_envs + sim
