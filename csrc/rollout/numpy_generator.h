@@ -28,7 +28,8 @@ class NumpyGenerator {
   const Pcg64State& state() const { return state_; }
 
   std::uint64_t NextUint64();
-  double NextDouble();  // [0, 1), 53 bits
+  std::uint32_t NextUint32();  // the halves of one NextUint64 in turn
+  double NextDouble();         // [0, 1), 53 bits
 
   // Generator.uniform(low, high): low + (high - low) * NextDouble().
   double Uniform(double low, double high) { return low + (high - low) * NextDouble(); }

@@ -5,7 +5,7 @@
 //
 // The engine makes the calls in that order, and mj_rnePostConstraint after the steps where
 // `reads_contact_forces` says that the task reads cfrc_ext. Numbers are those of Gymnasium's -v5
-// environments to the bit: no fused multiply-add, sums in numpy's order (numpy_sums.h), and what
+// environments to the bit: no fused multiply-add, sums in numpy's order (numpy_math.h), and what
 // Gymnasium computes in float32 is computed in float32.
 //
 // Threads: const methods may run at the same time on different simulations. Errors: constructors
@@ -15,6 +15,7 @@
 
 #include <mujoco/mujoco.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,25 +27,30 @@ namespace td7 {
 // The type that Gymnasium gives to an info value.
 enum class InfoType { kFloat64, kFloat32, kInt64 };
 
-// One entry of an info dict: `size` consecutive numbers, 0 for a scalar (one number).
+// One entry of an info dict: a scalar, or an array (which may be empty).
 struct InfoField {
+  static constexpr std::int64_t kScalar = -1;
+
   std::string name;
   InfoType type = InfoType::kFloat64;
-  int size = 0;
-  bool at_reset = false;  // whether reset's info has it too
+  std::int64_t array_size = kScalar;
+  bool at_reset = false;  // whether reset's info has it too; such fields come first
+
+  // How many numbers of an info row it takes.
+  std::int64_t width() const { return array_size == kScalar ? 1 : array_size; }
 };
 
 struct TaskShape {
-  int obs_size = 0;
+  std::int64_t obs_size = 0;
   int frame_skip = 1;
-  int memory_size = 0;                // numbers that Remember keeps for Score
+  std::int64_t memory_size = 0;       // numbers that Remember keeps for Score
   bool reads_contact_forces = false;  // mj_rnePostConstraint is wanted
   std::vector<InfoField> info;        // in Gymnasium's order
 
   // Numbers in an info row.
-  int info_size() const {
-    int total = 0;
-    for (const InfoField& field : info) total += field.size == 0 ? 1 : field.size;
+  std::int64_t info_size() const {
+    std::int64_t total = 0;
+    for (const InfoField& field : info) total += field.width();
     return total;
   }
 };

@@ -1,0 +1,89 @@
+// Swimmer-v5: swim forward in the plane, with little control. Never ends by itself.
+#include <cstdint>
+#include <memory>
+
+#include "rollout/numpy_math.h"
+#include "rollout/tasks/info_fields.h"
+#include "rollout/tasks/makers.h"
+#include "rollout/tasks/model_checks.h"
+#include "rollout/tasks/reset_noise.h"
+#include "rollout/tasks/row_writer.h"
+
+namespace td7 {
+namespace {
+
+class Swimmer final : public Task {
+ public:
+  Swimmer(const mjModel& model, TaskArgReader* args)
+      : Task(Shape(model, args)),
+        forward_reward_weight_(args->Number("forward_reward_weight")),
+        ctrl_cost_weight_(static_cast<float>(args->Number("ctrl_cost_weight"))),
+        reset_noise_scale_(args->NoiseScale("reset_noise_scale")),
+        skipped_(model.nq + model.nv - shape().obs_size) {}
+
+  void Reset(const mjModel& model, mjData* data, NumpyGenerator* random) const override {
+    AddUniformNoise(reset_noise_scale_, data->qpos, model.nq, random);
+    AddUniformNoise(reset_noise_scale_, data->qvel, model.nv, random);
+  }
+
+  void Remember(const mjModel&, const mjData& data, double* memory) const override {
+    memory[0] = data.qpos[0];
+    memory[1] = data.qpos[1];
+  }
+
+  Outcome Score(const mjModel& model, const mjData& data, const float* action, const double* memory,
+                double* info) const override {
+    const double dt = model.opt.timestep * shape().frame_skip;
+    const double x_velocity = (data.qpos[0] - memory[0]) / dt;
+    const double forward_reward = forward_reward_weight_ * x_velocity;
+    const double ctrl_cost =
+        static_cast<double>(ctrl_cost_weight_ * SumOfSquares(action, model.nu));
+    if (info != nullptr) {
+      const double y_velocity = (data.qpos[1] - memory[1]) / dt;
+      RowWriter(info).Add({data.qpos[0], data.qpos[1], Norm(data.qpos, 2), x_velocity, y_velocity,
+                           forward_reward, -ctrl_cost});
+    }
+    return {forward_reward - ctrl_cost, false};
+  }
+
+  void Observe(const mjModel& model, const mjData& data, double* obs) const override {
+    RowWriter row(obs);
+    row.AddFrom(skipped_, data.qpos, model.nq);
+    row.AddFrom(0, data.qvel, model.nv);
+  }
+
+  void ResetInfo(const mjModel&, const mjData& data, double* info) const override {
+    RowWriter(info).Add({data.qpos[0], data.qpos[1], Norm(data.qpos, 2)});
+  }
+
+ private:
+  static TaskShape Shape(const mjModel& model, TaskArgReader* args) {
+    NeedAtLeast(args->task_id(), 2, kPositions, model.nq);
+    const std::int64_t skipped = args->Flag("exclude_current_positions_from_observation") ? 2 : 0;
+    TaskShape shape;
+    shape.obs_size = model.nq + model.nv - skipped;
+    shape.frame_skip = args->FrameSkip();
+    shape.memory_size = 2;
+    shape.info = {AtReset("x_position"),
+                  AtReset("y_position"),
+                  AtReset("distance_from_origin"),
+                  InStep("x_velocity"),
+                  InStep("y_velocity"),
+                  InStep("reward_forward"),
+                  InStep("reward_ctrl", InfoType::kFloat32)};
+    return shape;
+  }
+
+  double forward_reward_weight_;
+  float ctrl_cost_weight_;
+  double reset_noise_scale_;
+  std::int64_t skipped_;  // leading positions that are not observed
+};
+
+}  // namespace
+
+std::unique_ptr<Task> MakeSwimmer(const mjModel& model, TaskArgReader* args) {
+  return std::make_unique<Swimmer>(model, args);
+}
+
+}  // namespace td7
