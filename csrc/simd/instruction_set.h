@@ -5,9 +5,13 @@
 // MachineHas(set). Standard headers are included before such a stretch, never in it: an inline
 // function compiled for the set would be merged with the copies that every machine runs.
 //
-// Threads: all functions may be called at any time.
+// Header-only, so that a controller can compile policy/ by itself. Threads: all functions may be
+// called at any time.
 #ifndef TD7_SIMD_INSTRUCTION_SET_H_
 #define TD7_SIMD_INSTRUCTION_SET_H_
+
+#include <atomic>
+#include <cassert>
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define TD7_X86 1
@@ -27,21 +31,64 @@
 namespace td7 {
 
 // From the slowest to the fastest. kPlain is C++ as the compiler's baseline allows: SSE2 on x86-64,
-// NEON on arm64.
+// NEON on arm64. kAvx2 has FMA too, kAvx512 is F, DQ and VL.
 enum class InstructionSet { kPlain, kAvx2, kAvx512 };
 inline constexpr InstructionSet kInstructionSets[] = {InstructionSet::kPlain, InstructionSet::kAvx2,
                                                       InstructionSet::kAvx512};
 
-const char* InstructionSetName(InstructionSet set);  // "plain", "avx2", "avx512"
+inline const char* InstructionSetName(InstructionSet set) {
+  switch (set) {
+    case InstructionSet::kAvx512:
+      return "avx512";
+    case InstructionSet::kAvx2:
+      return "avx2";
+    default:
+      return "plain";
+  }
+}
 
 // Whether the processor and the operating system know the set.
-bool MachineHas(InstructionSet set);
+inline bool MachineHas(InstructionSet set) {
+#ifdef TD7_X86
+  if (set == InstructionSet::kAvx2) {
+    return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  }
+  if (set == InstructionSet::kAvx512) {
+    return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+           __builtin_cpu_supports("avx512vl") != 0;
+  }
+#endif
+  return set == InstructionSet::kPlain;
+}
+
+namespace internal {
+
+inline InstructionSet FastestInstructionSet() {
+  InstructionSet best = InstructionSet::kPlain;
+  for (const InstructionSet set : kInstructionSets) {
+    if (MachineHas(set)) best = set;
+  }
+  return best;
+}
+
+inline std::atomic<InstructionSet>& InstructionSetInUse() {
+  static std::atomic<InstructionSet> in_use{FastestInstructionSet()};
+  return in_use;
+}
+
+}  // namespace internal
 
 // The set in use: the fastest that the machine has, until another one is chosen.
-InstructionSet ActiveInstructionSet();
+inline InstructionSet ActiveInstructionSet() {
+  return internal::InstructionSetInUse().load(std::memory_order_relaxed);
+}
 
-// Chooses the set for the whole process; results do not depend on it. REQUIRES: MachineHas(set).
-void SetInstructionSet(InstructionSet set);
+// Chooses the set for the whole process. The replay's results do not depend on it, a policy's do by
+// about 1e-7 between kPlain and the others. REQUIRES: MachineHas(set).
+inline void SetInstructionSet(InstructionSet set) {
+  assert(MachineHas(set));
+  internal::InstructionSetInUse().store(set, std::memory_order_relaxed);
+}
 
 }  // namespace td7
 

@@ -1,0 +1,262 @@
+// TD7's policy for whoever acts: obs -> zs -> actor -> action in [-1, 1] -> the environment's
+// action (paper, appendix A; the same function as td7.deploy.policy.PolicyModule).
+//
+// Header-only: csrc/policy and csrc/simd are all that a controller needs. Compile with
+// -ffp-contract=off for the bits that td7 itself computes.
+//
+//   td7::Policy policy({17, 6, 256, 256, 256}, td7::Precision::kFloat32);
+//   policy.Load(weights);
+//   td7::PolicyScratch scratch(policy.sizes());
+//   policy.Act(obs, 1, &scratch, action);  // in the loop: no allocation, no lock, no exception
+//
+// A row's output has the same bits whatever batch it is in: each number is summed in one fixed
+// order. AVX2 and AVX-512 give the same bits too; plain C++ has no fused multiply-add on x86-64 and
+// differs by about 1e-7. NaN or infinity in an observation gives NaN, never a crash.
+//
+// Threads: const methods may run at the same time, each with a scratch of its own. Load must not
+// run beside any other use. Errors: the constructors throw std::invalid_argument or std::bad_alloc,
+// the methods nothing. Ownership: arguments are used during the call only.
+#ifndef TD7_POLICY_POLICY_H_
+#define TD7_POLICY_POLICY_H_
+
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "policy/forward.h"
+#include "policy/packed_layer.h"
+
+namespace td7 {
+
+struct PolicySizes {
+  int obs;             // S
+  int action;          // A
+  int embedding;       // Z
+  int encoder_hidden;  // Hs
+  int actor_hidden;    // Ha
+
+  friend bool operator==(const PolicySizes& a, const PolicySizes& b) {
+    return a.obs == b.obs && a.action == b.action && a.embedding == b.embedding &&
+           a.encoder_hidden == b.encoder_hidden && a.actor_hidden == b.actor_hidden;
+  }
+};
+
+enum class Precision {
+  kFloat32,
+  kBfloat16,  // weights alone, rounded to the nearest; biases, activations and sums are float32
+};
+
+// As in torch: weight [outputs, inputs] row by row, bias [outputs].
+struct LinearWeights {
+  const float* weight;
+  const float* bias;
+};
+
+struct PolicyWeights {
+  LinearWeights zs1;  // [Hs, S]
+  LinearWeights zs2;  // [Hs, Hs]
+  LinearWeights zs3;  // [Z, Hs]
+  LinearWeights l0;   // [Ha, S]
+  LinearWeights l1;   // [Ha, Ha + Z]
+  LinearWeights l2;   // [Ha, Ha]
+  LinearWeights l3;   // [A, Ha]
+  const float* low;   // [A]
+  const float* high;  // [A]
+};
+
+namespace internal {
+
+struct AlignedDelete {
+  void operator()(float* words) const { ::operator delete(words, std::align_val_t{64}); }
+};
+using AlignedWords = std::unique_ptr<float[], AlignedDelete>;
+
+inline AlignedWords NewAlignedWords(std::size_t n) {
+  auto* words = static_cast<float*>(::operator new(n * sizeof(float), std::align_val_t{64}));
+  std::memset(words, 0, n * sizeof(float));
+  return AlignedWords(words);
+}
+
+inline void CheckSizes(const PolicySizes& sizes) {
+  constexpr int kMost = 1 << 20;
+  const auto check = [](const char* name, int size) {
+    if (size >= 1 && size <= kMost) return;
+    throw std::invalid_argument(std::string(name) + " must be from 1 to " + std::to_string(kMost) +
+                                ", got " + std::to_string(size));
+  };
+  check("obs_size", sizes.obs);
+  check("action_size", sizes.action);
+  check("embedding_size", sizes.embedding);
+  check("encoder_hidden", sizes.encoder_hidden);
+  check("actor_hidden", sizes.actor_hidden);
+}
+
+// Gives each layer its sizes and its place from `words` on, in the order of use; returns how many
+// words that are.
+template <typename Weight>
+std::size_t LayOut(const PolicySizes& sizes, float* words, PackedPolicy<Weight>* packed) {
+  std::size_t used = 0;
+  const auto place = [&](int inputs, int outputs) {
+    const PackedLayer<Weight> layer{inputs, outputs, words == nullptr ? words : words + used};
+    used += layer.size();
+    return layer;
+  };
+  packed->l0 = place(sizes.obs, sizes.actor_hidden);
+  packed->zs1 = place(sizes.obs, sizes.encoder_hidden);
+  packed->zs2 = place(sizes.encoder_hidden, sizes.encoder_hidden);
+  packed->zs3 = place(sizes.encoder_hidden, sizes.embedding);
+  packed->l1 = place(sizes.actor_hidden + sizes.embedding, sizes.actor_hidden);
+  packed->l2 = place(sizes.actor_hidden, sizes.actor_hidden);
+  packed->l3 = place(sizes.actor_hidden, sizes.action);
+  return used;
+}
+
+template <typename Weight>
+void PackAll(const PolicyWeights& weights, const PackedPolicy<Weight>& packed) {
+  Pack(weights.zs1.weight, weights.zs1.bias, packed.zs1);
+  Pack(weights.zs2.weight, weights.zs2.bias, packed.zs2);
+  Pack(weights.zs3.weight, weights.zs3.bias, packed.zs3);
+  Pack(weights.l0.weight, weights.l0.bias, packed.l0);
+  Pack(weights.l1.weight, weights.l1.bias, packed.l1);
+  Pack(weights.l2.weight, weights.l2.bias, packed.l2);
+  Pack(weights.l3.weight, weights.l3.bias, packed.l3);
+}
+
+}  // namespace internal
+
+// Working memory of one thread, for policies of the given sizes and any number of rows.
+class PolicyScratch {
+ public:
+  static constexpr int kRows = 8;  // that are worked on at once
+
+  explicit PolicyScratch(const PolicySizes& sizes) : sizes_(sizes) {
+    internal::CheckSizes(sizes);
+    const int hidden = std::max({sizes.encoder_hidden, sizes.actor_hidden, sizes.action});
+    const int both = sizes.actor_hidden + WholePanels(sizes.embedding);
+    // an odd number of cache lines, so that a column's entries spread over the cache
+    memory_.hidden_stride = WholePanels(hidden) | 16;
+    memory_.both_stride = WholePanels(both) | 16;
+    const std::ptrdiff_t words = kRows * (2 * memory_.hidden_stride + memory_.both_stride);
+    words_ = internal::NewAlignedWords(static_cast<std::size_t>(words));
+    memory_.first = words_.get();
+    memory_.second = memory_.first + kRows * memory_.hidden_stride;
+    memory_.both = memory_.second + kRows * memory_.hidden_stride;
+  }
+
+  const PolicySizes& sizes() const { return sizes_; }
+  const PolicyMemory& memory() const { return memory_; }
+
+ private:
+  PolicySizes sizes_;
+  PolicyMemory memory_{};
+  internal::AlignedWords words_;
+};
+
+class Policy {
+ public:
+  // Weights are zeros until they are loaded. Throws std::invalid_argument for a size below 1.
+  Policy(const PolicySizes& sizes, Precision precision) : sizes_(sizes), precision_(precision) {
+    internal::CheckSizes(sizes);
+    bounds_.resize(static_cast<std::size_t>(sizes.action));
+    words_ = internal::NewAlignedWords(LayOut(nullptr));
+    LayOut(words_.get());
+  }
+
+  Policy(const Policy&) = delete;
+  Policy& operator=(const Policy&) = delete;
+
+  const PolicySizes& sizes() const { return sizes_; }
+  Precision precision() const { return precision_; }
+
+  // Takes over other weights of the same sizes; nothing is allocated.
+  void Load(const PolicyWeights& weights) {
+    if (precision_ == Precision::kFloat32) {
+      internal::PackAll(weights, float32_);
+    } else {
+      internal::PackAll(weights, bfloat16_);
+    }
+    for (std::size_t i = 0; i < bounds_.size(); ++i) {
+      const float low = weights.low[i];
+      const float high = weights.high[i];
+      bounds_[i] = {(high + low) / 2, (high - low) / 2, low, high};
+    }
+  }
+
+  // action [n, A] in [-1, 1] of obs [n, S]. REQUIRES: the scratch is for these sizes.
+  void Normalised(const float* obs, int n, PolicyScratch* scratch, float* action) const {
+    assert(scratch->sizes() == sizes_);
+    InBlocks(obs, n, action, sizes_.action, [&](const float* rows, int count, float* out) {
+      if (precision_ == Precision::kFloat32) {
+        ForwardAction(float32_, rows, count, scratch->memory(), out);
+      } else {
+        ForwardAction(bfloat16_, rows, count, scratch->memory(), out);
+      }
+    });
+  }
+
+  // zs [n, Z] of obs [n, S], as the actor sees it. REQUIRES: the scratch is for these sizes.
+  void Zs(const float* obs, int n, PolicyScratch* scratch, float* zs) const {
+    assert(scratch->sizes() == sizes_);
+    InBlocks(obs, n, zs, sizes_.embedding, [&](const float* rows, int count, float* out) {
+      if (precision_ == Precision::kFloat32) {
+        ForwardZs(float32_, rows, count, scratch->memory(), out);
+      } else {
+        ForwardZs(bfloat16_, rows, count, scratch->memory(), out);
+      }
+    });
+  }
+
+  // The environment's actions [n, A], within the bounds, of actions [n, A] in [-1, 1]; in place if
+  // `out` is `action`.
+  void ToEnv(const float* action, int n, float* out) const {
+    for (int row = 0; row < n; ++row) {
+      for (const Bounds& bounds : bounds_) {
+        const float value = bounds.centre + bounds.half * *action++;
+        const float raised = value < bounds.low ? bounds.low : value;  // NaN stays NaN
+        *out++ = raised > bounds.high ? bounds.high : raised;
+      }
+    }
+  }
+
+  // ToEnv after Normalised.
+  void Act(const float* obs, int n, PolicyScratch* scratch, float* out) const {
+    Normalised(obs, n, scratch, out);
+    ToEnv(out, n, out);
+  }
+
+ private:
+  struct Bounds {
+    float centre, half, low, high;
+  };
+
+  std::size_t LayOut(float* words) {
+    return precision_ == Precision::kFloat32 ? internal::LayOut(sizes_, words, &float32_)
+                                             : internal::LayOut(sizes_, words, &bfloat16_);
+  }
+
+  template <typename Function>
+  void InBlocks(const float* obs, int n, float* out, int width, const Function& function) const {
+    for (int row = 0; row < n; row += PolicyScratch::kRows) {
+      const std::ptrdiff_t done = row;
+      function(obs + done * sizes_.obs, std::min(n - row, PolicyScratch::kRows),
+               out + done * width);
+    }
+  }
+
+  const PolicySizes sizes_;
+  const Precision precision_;
+  PackedPolicy<float> float32_;  // of the two, the one of precision_ has a place in words_
+  PackedPolicy<Bfloat16Pair> bfloat16_;
+  internal::AlignedWords words_;
+  std::vector<Bounds> bounds_;
+};
+
+}  // namespace td7
+
+#endif  // TD7_POLICY_POLICY_H_

@@ -1,0 +1,73 @@
+"""The policy of `td7.deploy.policy` in C++ (csrc/policy), without torch in the call.
+
+Equal to the module within float32 rounding; an observation's action has the same bits whatever
+batch it is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from td7.deploy.policy import PolicyModule, policy_module
+from td7.extension import core
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class NativePolicy:
+    """Maps observations [n, S] to actions [n, A], for any number of threads at once.
+
+    `precision="bfloat16"` rounds the weights, and only them: half the memory to read in each call.
+    NaN in an observation gives NaN in its action. `core` is the C++ object, for the engine.
+    """
+
+    def __init__(
+        self, weights: PolicyModule | Mapping[str, Tensor], precision: Precision = "float32"
+    ) -> None:
+        module = weights if isinstance(weights, PolicyModule) else policy_module(weights)
+        hidden, self.obs_size = module.encoder.zs1.weight.shape
+        actor_hidden = module.actor.l0.weight.shape[0]
+        self.embedding_size = module.encoder.zs3.weight.shape[0]
+        self.action_size = module.action_size
+        self.core = core.Policy(
+            self.obs_size, self.action_size, self.embedding_size, hidden, actor_hidden, precision
+        )
+        self.load(module.state_dict())
+
+    def load(self, weights: PolicyModule | Mapping[str, Tensor]) -> None:
+        """Take over other weights of the same sizes; no other thread may use the policy meanwhile.
+
+        Raises ValueError, naming the entry, for a missing one or another size.
+        """
+        entries = weights.state_dict() if isinstance(weights, PolicyModule) else weights
+        self.core.load({name: _float32(value) for name, value in entries.items()})
+
+    def normalised(self, obs: ArrayLike) -> NDArray[np.float32]:
+        """Return the actions [n, A] in [-1, 1] for obs [n, S]."""
+        rows = np.ascontiguousarray(obs, np.float32)
+        out = np.empty((len(rows), self.action_size), np.float32)
+        self.core.normalised(rows, out)
+        return out
+
+    def zs(self, obs: ArrayLike) -> NDArray[np.float32]:
+        """Return the embeddings [n, Z] of obs [n, S]."""
+        rows = np.ascontiguousarray(obs, np.float32)
+        out = np.empty((len(rows), self.embedding_size), np.float32)
+        self.core.zs(rows, out)
+        return out
+
+    def __call__(self, obs: ArrayLike) -> NDArray[np.float32]:
+        """Return the environment's actions [n, A] for obs [n, S]."""
+        rows = np.ascontiguousarray(obs, np.float32)
+        out = np.empty((len(rows), self.action_size), np.float32)
+        self.core.act(rows, out)
+        return out
+
+
+def _float32(value: Tensor) -> NDArray[np.float32]:
+    return np.ascontiguousarray(value.detach().cpu().numpy(), np.float32)
