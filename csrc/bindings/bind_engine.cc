@@ -106,14 +106,15 @@ std::shared_ptr<Engine> MakeEngine(const std::string& task, const std::string& x
                                   max_episode_steps);
 }
 
-// (name, type, size or 0, at reset) of each info field.
-std::vector<std::tuple<std::string, std::string, int, bool>> InfoFields(const Engine& engine) {
-  std::vector<std::tuple<std::string, std::string, int, bool>> fields;
+// (name, type, array size or -1, at reset) of each info field.
+std::vector<std::tuple<std::string, std::string, std::int64_t, bool>> InfoFields(
+    const Engine& engine) {
+  std::vector<std::tuple<std::string, std::string, std::int64_t, bool>> fields;
   for (const InfoField& field : engine.task().shape().info) {
     const char* type = field.type == InfoType::kFloat64   ? "float64"
                        : field.type == InfoType::kFloat32 ? "float32"
                                                           : "int64";
-    fields.emplace_back(field.name, type, field.size, field.at_reset);
+    fields.emplace_back(field.name, type, field.array_size, field.at_reset);
   }
   return fields;
 }

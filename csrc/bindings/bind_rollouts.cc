@@ -74,8 +74,8 @@ std::vector<const Policy*> CheckedPolicies(Rollouts& rollouts,
                                 std::to_string(rollouts.members()) + ", got " +
                                 std::to_string(policies.size()));
   }
-  const int obs_size = rollouts.engine().task().shape().obs_size;
-  const int action_size = rollouts.engine().model().nu;
+  const std::int64_t obs_size = rollouts.engine().task().shape().obs_size;
+  const std::int64_t action_size = rollouts.engine().model().nu;
   std::vector<const Policy*> pointers;
   for (const std::shared_ptr<Policy>& policy : policies) {
     const PolicySizes& sizes = policy->sizes();

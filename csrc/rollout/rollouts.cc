@@ -97,7 +97,7 @@ void Rollouts::RunGroup(Group* group, const Policy& policy, Behaviour behaviour,
                         const std::atomic<bool>& stopped) {
   std::vector<std::int64_t>& sims = group->sims;
   const std::int64_t obs_size = engine_->task().shape().obs_size;
-  const int size = engine_->model().nu;
+  const auto size = static_cast<int>(engine_->model().nu);
   const std::int64_t action_size = size;
   const std::uint64_t seed = seeds_[static_cast<std::size_t>(group->member)];
   PolicyScratch scratch(policy.sizes());

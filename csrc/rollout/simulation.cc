@@ -43,8 +43,8 @@ struct StateJob {
 
 void SetPhysics(void* argument) {
   auto* job = static_cast<StateJob*>(argument);
-  mju_copy(job->data->qpos, job->qpos, job->model->nq);
-  mju_copy(job->data->qvel, job->qvel, job->model->nv);
+  mju_copy(job->data->qpos, job->qpos, static_cast<int>(job->model->nq));
+  mju_copy(job->data->qvel, job->qvel, static_cast<int>(job->model->nv));
   mj_forward(job->model, job->data);
 }
 
