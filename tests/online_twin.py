@@ -9,7 +9,9 @@ import torch
 
 from td7 import LapReplay, draws
 from td7.agent.learner import Batch, Learner
+from td7.deploy.native import NativePolicy
 from td7.deploy.policy import policy_module
+from td7.rollout import env_seeds
 
 INF = float("inf")
 
@@ -17,7 +19,8 @@ INF = float("inf")
 class Twin:
     def __init__(self, env_id, seed, config):
         self.cfg, self.seed = config, seed
-        self.env, self.eval_env = gymnasium.make(env_id), gymnasium.make(env_id)
+        self.env = gymnasium.make(env_id)
+        self.eval_envs = [gymnasium.make(env_id) for _ in range(config.eval_episodes)]
         space = self.env.action_space
         self.bounds = {"low": torch.tensor(space.low), "high": torch.tensor(space.high)}
         sizes = self.env.observation_space.shape[0], space.shape[0]
@@ -30,7 +33,7 @@ class Twin:
         self.evaluations = []
 
     def policy(self, which):
-        return policy_module(self.learner.policy_weights(0, which) | self.bounds)
+        return NativePolicy(policy_module(self.learner.policy_weights(0, which) | self.bounds))
 
     def train_one(self):
         batch = self.replay.sample(self.cfg.batch_size)
@@ -70,13 +73,14 @@ class Twin:
     def evaluate(self, env_steps):
         policy = self.policy("checkpoint" if self.cfg.use_checkpoints else "current")
         returns = []
-        for episode in range(self.cfg.eval_episodes):
-            first = not self.evaluations and episode == 0
-            obs, _ = self.eval_env.reset(seed=self.seed + 100 if first else None)
+        for env, seed in zip(
+            self.eval_envs, env_seeds(self.seed + 100, len(self.eval_envs)), strict=True
+        ):
+            obs, _ = env.reset(seed=None if self.evaluations else seed)
             total, over = 0.0, False
             while not over:
-                action = policy(torch.as_tensor(obs, dtype=torch.float32)[None])[0]
-                obs, reward, terminated, truncated, _ = self.eval_env.step(action.numpy())
+                action = policy(np.float32(obs)[None])[0]
+                obs, reward, terminated, truncated, _ = env.step(action)
                 total, over = total + reward, terminated or truncated
             returns.append(total)
         self.evaluations.append((env_steps, returns))
@@ -89,13 +93,13 @@ class Twin:
         for t in range(total_steps):
             policy = self.policy("current")
             if learning:
-                action = policy.normalised(torch.as_tensor(obs, dtype=torch.float32)[None])[0]
+                action = policy.normalised(np.float32(obs)[None])[0]
                 noise = draws.normal([self.seed], "exploration", [t], self.action_size)[0]
-                action = np.clip(action.numpy() + np.float32(cfg.exploration_noise) * noise, -1, 1)
+                action = np.clip(action + np.float32(cfg.exploration_noise) * noise, -1, 1)
             else:
                 uniform = draws.uniform([self.seed], "warmup", [t], self.action_size)[0]
                 action = (2 * uniform - 1).astype(np.float32)
-            env_action = policy.to_env(torch.from_numpy(action)).numpy()
+            env_action = policy.to_env(action[None])[0]
             next_obs, reward, terminated, truncated, _ = self.env.step(env_action)
             rows = np.float32(obs), action, reward, np.float32(next_obs)
             self.replay.add(*rows, terminated, truncated)

@@ -9,7 +9,7 @@ import torch
 
 import td7
 from online_twin import Twin
-from td7.envs import DivergedError
+from td7.envs import SimulationError
 from td7.run_folder import RunSettings
 from td7.training.metrics import read_metrics
 from td7.training.run_state import RunState
@@ -107,21 +107,24 @@ def test_members_that_owe_different_numbers_of_updates_train_as_they_would_alone
 def test_a_stop_in_the_middle_of_an_episode_loses_no_step_and_can_go_on(
     stop_at, small_config, quiet, monkeypatch
 ):
-    from td7.training.collect import Collector
+    from td7.envs import GymnasiumSimulations
 
-    config, run, step = small_config(assessment_episodes=3), quiet(), Collector.step
+    config, run, step = small_config(assessment_episodes=3), quiet(), GymnasiumSimulations.step
+    taken = []
 
-    def interrupted(collector, policy, random_action):
-        if collector.env_steps == stop_at:
+    def interrupted(simulations, sims, actions):
+        if len(simulations._envs) == 1:  # an evaluation has more of them
+            taken.append(1)
+        if len(taken) == stop_at + 1:
             signal.raise_signal(signal.SIGTERM)
-        return step(collector, policy, random_action)
+        return step(simulations, sims, actions)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Collector, "step", interrupted)
+        patch.setattr(GymnasiumSimulations, "step", interrupted)
         result = td7.train("Toy/Wandering-v0", total_steps=500, config=config, run=run)
     assert not result.finished
     state = final_state(run.out, "Toy/Wandering-v0", (0,), config, 500)
-    assert state.collectors[0].env_steps == state.replay.size() == stop_at + 1
+    assert state.collector.env_steps[0] == state.replay.size() == stop_at + 1
     assert td7.resume(run.out, run=run).finished
     assert [r["env_steps"] for r in rows_of(run.out, "evaluation", 0)] == [0, 200, 400, 500]
     assert final_state(run.out, "Toy/Wandering-v0", (0,), config, 500).replay.size() == 500
@@ -198,10 +201,10 @@ def test_a_value_that_is_not_finite_stops_the_run_with_its_state_saved(
     env_id, message, small_config, quiet
 ):
     run = quiet()
-    with pytest.raises(DivergedError, match=message):
+    with pytest.raises(SimulationError, match=message):
         td7.train(env_id, total_steps=1000, config=small_config(), run=run)
     state = final_state(run.out, env_id, (0,), small_config(), 1000)
-    assert state.collectors[0].env_steps == state.replay.size() == 332
+    assert state.collector.env_steps[0] == state.replay.size() == 332
     assert state.learner.updates[0] > 0
 
 

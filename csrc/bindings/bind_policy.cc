@@ -22,10 +22,10 @@ Precision PrecisionOf(const std::string& name) {
 }
 
 // The rows of a batch that is not checked yet.
-int BatchOf(py::handle obs) {
-  const std::int64_t n = SizeOf(obs, 0);
+int BatchOf(py::handle rows) {
+  const std::int64_t n = SizeOf(rows, 0);
   if (n <= std::numeric_limits<int>::max()) return static_cast<int>(n);
-  throw std::invalid_argument("obs must have less than 2^31 rows, got " + std::to_string(n));
+  throw std::invalid_argument("a batch must have less than 2^31 rows, got " + std::to_string(n));
 }
 
 py::handle Entry(const py::dict& weights, const std::string& name) {
@@ -81,6 +81,13 @@ void Zs(const Policy& policy, py::handle obs, py::handle out) {
   Run<&Policy::Zs>(policy, obs, out, policy.sizes().embedding);
 }
 
+void ToEnv(const Policy& policy, py::handle action, py::handle out) {
+  const int n = BatchOf(action);
+  const int size = policy.sizes().action;
+  const auto* rows = InputArray<float>(action, "action", {"n", size});
+  policy.ToEnv(rows, n, OutputArray<float>(out, "out", {n, size}));
+}
+
 void BindExplore(std::uint64_t seed, std::uint64_t env_step, double noise, py::handle action,
                  py::handle out) {
   const std::int64_t size = SizeOf(action, 0);
@@ -113,6 +120,8 @@ void register_policy(py::module_& module) {
            "Fills out [n, A] with the actions in [-1, 1] for obs [n, S].")
       .def("act", &Act, py::arg("obs"), py::arg("out"),
            "Fills out [n, A] with the environment's actions for obs [n, S].")
+      .def("to_env", &ToEnv, py::arg("action"), py::arg("out"),
+           "Fills out [n, A] with the environment's actions for action [n, A] in [-1, 1].")
       .def("zs", &Zs, py::arg("obs"), py::arg("out"),
            "Fills out [n, Z] with the embeddings of obs [n, S].");
   module.def("explore", &BindExplore, py::arg("seed"), py::arg("env_step"), py::arg("noise"),

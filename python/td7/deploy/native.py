@@ -54,6 +54,13 @@ class NativePolicy:
         self.core.normalised(rows, out)
         return out
 
+    def to_env(self, action: ArrayLike) -> NDArray[np.float32]:
+        """Return actions [n, A] in [-1, 1] in the environment's units, within its bounds."""
+        rows = np.ascontiguousarray(action, np.float32)
+        out = np.empty_like(rows)
+        self.core.to_env(rows, out)
+        return out
+
     def zs(self, obs: ArrayLike) -> NDArray[np.float32]:
         """Return the embeddings [n, Z] of obs [n, S]."""
         rows = np.ascontiguousarray(obs, np.float32)

@@ -1,6 +1,12 @@
 """Environments: native tasks, a user's own tasks, and any Gymnasium id with Box spaces."""
 
-from td7.envs.gymnasium import GymnasiumSimulations, SimulationError, check_finite, make_env, to_space
+from td7.envs.gymnasium import (
+    GymnasiumSimulations,
+    SimulationError,
+    check_finite,
+    make_env,
+    to_space,
+)
 from td7.envs.native import is_native
 from td7.envs.simulations import Simulations
 

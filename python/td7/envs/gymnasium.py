@@ -75,12 +75,11 @@ class GymnasiumSimulations:
 
     def step(self, sims: NDArray[np.int64], actions: NDArray[np.float32]) -> Stepped:
         """Step one after another; see Simulations."""
-        rows = []
-        for sim, action in zip(sims.tolist(), to_space(self.action_space, actions), strict=True):
-            obs, reward, terminated, truncated, _ = self._env(sim).step(action)
-            rows.append((np.array(obs), float(reward), bool(terminated), bool(truncated)))
-        obs, reward, terminated, truncated = (np.array(column) for column in zip(*rows, strict=True))
-        return obs, reward, terminated, truncated
+        pairs = zip(sims.tolist(), to_space(self.action_space, actions), strict=True)
+        results = [self._env(sim).step(action) for sim, action in pairs]
+        obs, reward, terminated, truncated, _ = zip(*results, strict=True)
+        flags = np.array(terminated, np.bool_), np.array(truncated, np.bool_)
+        return np.array(obs), np.array(reward, np.float64), *flags
 
     def generator_state(self, sim: int) -> dict[str, Any] | None:
         """Return the state of an environment's generator, None where it is not PCG64."""

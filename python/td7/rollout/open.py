@@ -15,8 +15,8 @@ def open_rollouts(
     seeds: Sequence[int],
     num_envs: int,
     *,
-    num_threads: int,
-    exploration_noise: float,
+    num_threads: int = 0,
+    exploration_noise: float = 0.0,
     keep_rows: bool = True,
     seed_offset: int = 0,
 ) -> Rollouts:

@@ -40,7 +40,7 @@ class Collector:
         steps_left: Sequence[int],
         stopped: Callable[[], bool],
     ) -> None:
-        """Run the waves together until each has ended or its member's `steps_left` [P] are taken."""
+        """Run the waves together until each has ended or its member took `steps_left` [P]."""
         left = np.array(steps_left, np.int64)
         while not stopped():
             before = self.rollouts.steps.sum(1)
@@ -51,15 +51,15 @@ class Collector:
             left -= self.rollouts.steps.sum(1) - before
 
     def step(
-        self, member: int, policies: Sequence[NativePolicy], behaviour: Behaviour, most: int
+        self, member: int, policies: Sequence[NativePolicy], most: int
     ) -> tuple[int, list[Episode]]:
-        """Take one step of each simulation, `most` in all, and store it at once.
+        """Take an exploring step of each simulation, `most` in all, and store it at once.
 
         Returns the number of steps and the episodes that have ended.
         """
         wanted = np.zeros_like(self.rollouts.steps)
         wanted[member, : min(self.num_envs, most)] = 1
-        self.rollouts.run(policies, wanted, [behaviour] * len(policies), lambda: False)
+        self.rollouts.run(policies, wanted, ["explore"] * len(policies), lambda: False)
         ended = []
         for sim in range(self.num_envs):
             self.rollouts.store(member, sim, self.replay)

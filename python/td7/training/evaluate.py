@@ -93,7 +93,6 @@ def evaluate_run(
             [eval_seed],
             episodes,
             num_threads=num_threads,
-            exploration_noise=0.0,
             keep_rows=False,
         )
         try:

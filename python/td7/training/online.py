@@ -12,6 +12,7 @@ import torch
 
 from td7.config import RunConfig, TD7Config
 from td7.deploy.policy import Policy
+from td7.rollout import Behaviour
 from td7.run_folder import (
     RunSettings,
     default_folder,
@@ -188,8 +189,8 @@ def _collect(run: RunState, report: Report, stopped: Callable[[], bool]) -> None
             return
         for member in members:
             if run.learning[member] and not config.use_checkpoints:
-                left = total - env_steps[member]
-                steps, ended = run.collector.step(member, policies, "explore", left)
+                most = total - env_steps[member]
+                steps, ended = run.collector.step(member, policies, most)
                 run.recent_episodes[member] += ended
                 run.debts[member] = steps
             else:
@@ -197,7 +198,7 @@ def _collect(run: RunState, report: Report, stopped: Callable[[], bool]) -> None
                 size = run.rules[member].episodes_left if learns else config.num_envs
                 run.collector.begin(member, size)
         left = [total - steps if m in members else 0 for m, steps in enumerate(env_steps)]
-        behaviours = ["explore" if learns else "random" for learns in run.learning]
+        behaviours: list[Behaviour] = ["explore" if learns else "random" for learns in run.learning]
         run.collector.run(policies, behaviours, left, stopped)
         for member in members:
             _count_wave(run, member, report, stopped)

@@ -18,7 +18,6 @@ from td7.run_folder import RunSettings
 from td7.training.burst import UpdateMetrics
 from td7.training.collect import Collector
 
-
 EVAL_SEED_OFFSET = 100  # the author's evaluation environments are seeded so
 
 
@@ -28,13 +27,18 @@ class RunState:
     def __init__(self, settings: RunSettings, run: RunConfig = RunConfig()) -> None:
         cfg, seeds = settings.config, settings.seeds
         self.settings = settings
-        shared = {"num_threads": run.num_threads, "exploration_noise": cfg.exploration_noise}
-        self.rollouts = open_rollouts(settings.env, seeds, cfg.num_envs, **shared)
+        self.rollouts = open_rollouts(
+            settings.env,
+            seeds,
+            cfg.num_envs,
+            num_threads=run.num_threads,
+            exploration_noise=cfg.exploration_noise,
+        )
         self.eval_rollouts = open_rollouts(
             settings.env,
             seeds,
             cfg.eval_episodes,
-            **shared,
+            num_threads=run.num_threads,
             keep_rows=False,
             seed_offset=EVAL_SEED_OFFSET,
         )
