@@ -1,0 +1,388 @@
+"""Episodes made in C++ equal those stepped from Python over Gymnasium, whatever runs beside them."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import mujoco
+import numpy as np
+import pytest
+import torch
+
+from td7 import LapReplay
+from td7.deploy.native import NativePolicy
+from td7.deploy.policy import PolicyModule
+from td7.envs import GymnasiumSimulations, SimulationError
+from td7.envs.native import make_engine
+from td7.extension import core
+from td7.rollout import env_seeds, open_rollouts
+from td7.rollout.native import NativeRollouts
+from td7.rollout.stepped import SteppedRollouts
+
+SEEDS = (3, 8)
+NOISE = 0.3
+
+
+def policies_for(rollouts, count=len(SEEDS)):
+    """Return policies with large weights: actions reach the bounds."""
+    sizes = rollouts.observation_space.shape[0], rollouts.action_space.shape[0]
+    generator, policies = torch.Generator().manual_seed(1), []
+    for _ in range(count):
+        module = PolicyModule(*sizes, 32, 32, 32)
+        for parameter in module.parameters():
+            parameter.normal_(std=1.5 * parameter.shape[-1] ** -0.5, generator=generator)
+        module.low.copy_(torch.from_numpy(rollouts.action_space.low))
+        module.high.copy_(torch.from_numpy(rollouts.action_space.high))
+        policies.append(NativePolicy(module))
+    return policies
+
+
+def native(env_id, num_envs=3, num_threads=2, seeds=SEEDS, keep_rows=True):
+    return NativeRollouts(env_id, seeds, num_envs, num_threads, NOISE, keep_rows, 0)
+
+
+def stepped(env_id, num_envs=3):
+    simulations = GymnasiumSimulations(env_id, len(SEEDS) * num_envs)
+    return SteppedRollouts(simulations, SEEDS, num_envs, NOISE, 0)
+
+
+def schedule(rollouts, replay):
+    """Run phases as a learner does, with limits in the middle of episodes; return what they gave."""
+    policies, seen = policies_for(rollouts), []
+    never = np.array([[0, 30, 55], [70, 0, 1]])
+    for behaviours, most in [
+        (["random", "random"], never + 20),
+        (["random", "explore"], never),
+        (["greedy", "explore"], never * 3),
+        (["explore", "greedy"], never + 5),
+    ]:
+        rollouts.run(policies, most, behaviours, lambda: False)
+        for member in range(len(SEEDS)):
+            for sim in range(rollouts.num_envs):
+                episode = rollouts.episode(member, sim)
+                seen.append((member, sim, episode))
+                if episode.ended:
+                    rollouts.store(member, sim, replay)
+                    rollouts.clear(member, sim)
+    for member in range(len(SEEDS)):  # what has not ended goes in step by step
+        for sim in range(rollouts.num_envs):
+            rollouts.store(member, sim, replay)
+    return seen, rollouts.steps.tolist(), [rollouts.generators(m) for m in range(len(SEEDS))]
+
+
+def replay_for(rollouts):
+    sizes = rollouts.observation_space.shape[0], rollouts.action_space.shape[0]
+    return LapReplay(5_000, *sizes, seeds=SEEDS, streams=rollouts.num_envs)
+
+
+def assert_same_replay(replay, wanted):
+    for member in range(len(SEEDS)):
+        assert replay.size(member) == wanted.size(member) > 0
+    mine, theirs = replay.sample(512), wanted.sample(512)
+    for name in ("obs", "action", "reward", "next_obs", "not_terminated", "index"):
+        np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name), err_msg=name)
+
+
+@pytest.mark.parametrize("env_id", ["HalfCheetah-v5", "Hopper-v5", "Humanoid-v5", "Reacher-v5"])
+@pytest.mark.filterwarnings("ignore:compiler attribute")
+def test_native_episodes_equal_stepped_ones_to_the_bit(env_id):
+    ours, theirs = native(env_id), stepped(env_id)
+    mine, wanted = replay_for(ours), replay_for(theirs)
+    seen, steps, generators = schedule(ours, mine)
+    assert (seen, steps) == (wanted_seen := schedule(theirs, wanted))[:2]
+    assert generators == wanted_seen[2]
+    assert any(episode.ended for _, _, episode in seen) or env_id == "HalfCheetah-v5"
+    assert_same_replay(mine, wanted)
+
+
+@pytest.mark.parametrize("num_threads", [2, 7])
+def test_the_number_of_threads_changes_nothing(num_threads):
+    results = []
+    for threads in (1, num_threads):
+        rollouts = native("Hopper-v5", num_threads=threads)
+        replay = replay_for(rollouts)
+        results.append((schedule(rollouts, replay), replay))
+    assert results[0][0] == results[1][0]
+    assert_same_replay(results[1][1], results[0][1])
+
+
+def test_a_member_and_a_simulation_run_as_they_would_alone():
+    together = native("Hopper-v5", num_envs=9)  # more than a policy works on at once
+    policies = policies_for(together)
+    together.run(policies, np.full((2, 9), 40), ["explore", "explore"], lambda: False)
+    alone = native("Hopper-v5", num_envs=9)
+    most = np.zeros((2, 9), np.int64)
+    most[1, 8] = 40
+    alone.run(policies, most, ["explore", "explore"], lambda: False)
+    assert alone.episode(1, 8) == together.episode(1, 8)
+    for mine, theirs in zip(alone._core.rows(17), together._core.rows(17), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    single = native("Hopper-v5", num_envs=1, seeds=SEEDS[1:])
+    single.run(policies[1:], np.array([[40]]), ["explore"], lambda: False)
+    assert single.episode(0, 0) == together.episode(1, 0)
+
+
+def test_saved_steps_and_generators_continue_the_episodes():
+    first = native("Hopper-v5")
+    policies = policies_for(first)
+
+    def go(rollouts):
+        rollouts.run(policies, np.full((2, 3), 1000), ["explore"] * 2, lambda: False)
+        episodes = [rollouts.episode(m, s) for m in range(2) for s in range(3)]
+        for member in range(2):
+            for sim in range(3):
+                rollouts.clear(member, sim)
+        return episodes
+
+    go(first)
+    second = native("Hopper-v5")
+    for member in range(2):
+        second.resume(member, first.steps[member].tolist(), first.generators(member))
+    assert go(second) == go(first)
+
+
+def test_the_seeds_of_a_member_begin_with_its_own_and_meet_no_others():
+    assert env_seeds(7, 1) == [7]
+    seeds = [env_seed for seed in range(50) for env_seed in env_seeds(seed, 20)]
+    assert len(set(seeds)) == len(seeds)
+    assert env_seeds(7, 20)[:5] == env_seeds(7, 5)
+
+
+def test_a_simulation_that_diverges_is_named_and_the_others_episodes_survive():
+    rollouts, wanted = native("HalfCheetah-v5"), native("HalfCheetah-v5")
+    policies, most = policies_for(rollouts), np.full((2, 3), 10)
+    for each in (rollouts, wanted):
+        each.run(policies, most, ["explore"] * 2, lambda: False)
+    velocity = np.zeros(9)
+    velocity[3] = 1e12
+    rollouts._engine.set_state(4, np.zeros(9), velocity)
+    with pytest.raises(
+        SimulationError,
+        match=r"simulation 4, episode step 11: MuJoCo met a bad position, velocity or acceleration "
+        r"and reset the state \(seed 8\)$",
+    ):
+        rollouts.run(policies, most, ["explore"] * 2, lambda: False)
+    wanted.run(policies, most, ["explore"] * 2, lambda: False)
+    for member, sim in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 2)]:
+        assert rollouts.episode(member, sim) == wanted.episode(member, sim)
+        assert rollouts.episode(member, sim).length == 20
+    # what it did before is kept; then it starts anew
+    assert rollouts.episode(1, 1).length == 10
+    assert rollouts.steps[1, 1] == 10
+    rollouts.run(policies, most, ["explore"] * 2, lambda: False)
+    assert rollouts.episode(1, 1).length == 10
+    assert rollouts.steps[1, 1] == 20
+
+
+def test_an_error_of_mujoco_neither_ends_the_process_nor_the_others(tmp_path):
+    """A model whose memory is too small for its contacts raises inside mj_step."""
+    model = tmp_path / "crowded.xml"
+    spheres = "".join(
+        f'<body pos="{0.01 * i} 0 {0.5 + 0.01 * i}"><freejoint/><geom size=".1"/></body>'
+        for i in range(12)
+    )
+    model.write_text(
+        f"""<mujoco><size memory="30K"/><option timestep="0.02"/><worldbody>
+        <geom type="plane" size="5 5 .1"/>
+        <body><joint type="slide" axis="1 0 0" range="-1 1"/><geom size=".1"/>
+        <body><joint type="hinge" axis="0 1 0"/><geom size=".1" fromto="0 0 0 0 0 .6"
+        type="capsule"/></body></body>{spheres}</worldbody>
+        <actuator><motor joint="" /></actuator></mujoco>""".replace(
+            '<joint type="slide"', '<joint name="slider" type="slide"'
+        ).replace('joint=""', 'joint="slider" ctrlrange="-1 1"')
+    )
+    script = f"""
+import numpy as np
+from td7.envs.native import make_engine
+from td7.extension import core
+engine = make_engine("InvertedPendulum-v5", 3, 2, xml_file={str(model)!r})
+obs, info = np.zeros((3, engine.obs_size)), np.zeros((3, 1))
+try:
+    engine.reset(np.arange(3), obs, info)
+except core.SimulationError as error:
+    print("caught", error)
+import mujoco
+try:
+    mujoco.mj_step(m := mujoco.MjModel.from_xml_path({str(model)!r}), mujoco.MjData(m))
+except mujoco.FatalError as error:
+    print("python's own", error)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    assert run.returncode == 0, run.stderr
+    assert "caught simulation 0, episode step 0: " in run.stdout
+    assert "memory" in run.stdout.lower()
+    assert "; simulation 2, " in run.stdout
+    assert "python's own" in run.stdout
+
+
+def test_a_stop_keeps_what_has_ended_and_continues_the_rest():
+    rollouts, wanted = native("Hopper-v5"), native("Hopper-v5")
+    policies, most = policies_for(rollouts), np.full((2, 3), 1000)
+    polls = []
+
+    def stopped():
+        polls.append(1)
+        return len(polls) == 1
+
+    for _ in range(200):  # a stop here and there
+        polls.clear()
+        rollouts.run(policies, most, ["explore"] * 2, stopped)
+        if all(rollouts.episode(m, s).ended for m in range(2) for s in range(3)):
+            break
+    wanted.run(policies, most, ["explore"] * 2, lambda: False)
+    for member in range(2):
+        for sim in range(3):
+            assert rollouts.episode(member, sim) == wanted.episode(member, sim)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_a_keyboard_interrupt_stops_within_a_tenth_of_a_second(attempt):
+    rollouts = native("Humanoid-v5", num_envs=4, keep_rows=False)
+    policies = policies_for(rollouts)
+    sent = []
+
+    def send():
+        time.sleep(0.3)
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    with pytest.raises(KeyboardInterrupt):
+        while True:
+            rollouts.run(policies, np.full((2, 4), 100_000), ["random"] * 2, lambda: False)
+            for sim in range(8):
+                rollouts.clear(sim // 4, sim % 4)
+    assert time.perf_counter() - sent[0] < 0.1
+    sender.join()
+
+
+def test_an_exception_of_the_callers_stop_function_comes_back():
+    rollouts = native("Humanoid-v5")
+
+    def broken():
+        raise ZeroDivisionError("broken")
+
+    with pytest.raises(ZeroDivisionError, match="broken"):
+        for _ in range(100):
+            rollouts.run(
+                policies_for(rollouts), np.full((2, 3), 1000), ["random"] * 2, broken
+            )
+            for sim in range(6):
+                rollouts.clear(sim // 3, sim % 3)
+
+
+def test_a_second_thread_is_refused_while_simulations_run():
+    rollouts, polled, go_on = native("Humanoid-v5"), threading.Event(), threading.Event()
+    policies, errors = policies_for(rollouts), []
+
+    def stopped():
+        polled.set()
+        go_on.wait(10)
+        return True
+
+    def run():
+        while not polled.is_set():
+            rollouts.run(policies, np.full((2, 3), 1000), ["random"] * 2, stopped)
+            for sim in range(6) if not polled.is_set() else ():
+                rollouts.clear(sim // 3, sim % 3)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert polled.wait(10)
+    for call in (lambda: rollouts.episode(0, 0), lambda: rollouts._engine.physics(0)):
+        try:
+            call()
+        except RuntimeError as error:
+            errors.append(str(error))
+    go_on.set()
+    thread.join()
+    assert errors == ["the simulations are in use by another thread"] * 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_process_is_told_that_it_has_no_threads():
+    rollouts = native("Hopper-v5")
+    policies = policies_for(rollouts)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            rollouts.run(policies, np.full((2, 3), 5), ["random"] * 2, lambda: False)
+        except RuntimeError as error:
+            code = 42 if "do not survive a fork" in str(error) else 2
+        os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+
+
+def test_mujocos_handler_is_back_after_a_run():
+    said = []
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(said.append)
+    try:
+        rollouts = native("Hopper-v5")
+        rollouts.run(policies_for(rollouts), np.full((2, 3), 5), ["random"] * 2, lambda: False)
+        model = mujoco.MjModel.from_xml_string(
+            "<mujoco><worldbody><body><freejoint/><geom size='.1'/></body></worldbody></mujoco>"
+        )
+        data = mujoco.MjData(model)
+        data.qvel[0] = np.nan
+        mujoco.mj_step(model, data)
+    finally:
+        mujoco.set_mju_user_warning(before)
+    assert any("QVEL" in text for text in said)
+
+
+def test_bad_arguments_are_refused_by_name():
+    rollouts = native("Hopper-v5")
+    policies, most = policies_for(rollouts), np.full((2, 3), 5)
+    wrong = policies_for(native("Reacher-v5", seeds=(0, 1)))
+
+    def run(**changes):
+        call = {
+            "policies": policies,
+            "most_steps": most,
+            "behaviours": ["random"] * 2,
+            "stopped": lambda: False,
+        }
+        rollouts.run(**{**call, **changes})
+
+    for changes, message in [
+        ({"policies": policies[:1]}, "policies must be one a member, 2, got 1"),
+        ({"policies": wrong}, "policies must map 11 to 3 numbers, got one of 10 to 2"),
+        ({"most_steps": most[:1]}, r"most_steps must be int64 \[2, 3\] C-contiguous, got int64"),
+        ({"most_steps": most * 1.0}, r"most_steps must be int64 \[2, 3\].*got float64 \[2, 3\]"),
+        ({"behaviours": ["random"]}, "behaviours must be one a member, 2, got 1"),
+        ({"behaviours": ["random", "wild"]}, "must be greedy, explore or random, got wild"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            run(**changes)
+    with pytest.raises(IndexError, match=r"sim must be in \[0, 6\), got 6"):
+        rollouts._core.episode(6)
+    with pytest.raises(ValueError, match="replay must hold transitions of the task's sizes"):
+        rollouts.store(0, 0, LapReplay(100, 3, 3))
+    with pytest.raises(ValueError, match="must be as many for each of the seeds"):
+        core.Rollouts(make_engine("Hopper-v5", 3, 1), np.zeros(2, np.uint64), True)
+    for name, arguments in {"num_envs": (0, 1), "num_threads": (1, -1)}.items():
+        with pytest.raises(ValueError, match=f"{name} must be at least 1, got {min(arguments)}"):
+            make_engine("Hopper-v5", *arguments)
+
+
+@pytest.mark.parametrize("env_id", ["Hopper-v5", "Toy/Ending-v0"])
+def test_a_policy_that_is_not_finite_is_an_error_of_its_simulations(env_id):
+    rollouts = open_rollouts(env_id, (3,), 2)
+    (policy,) = policies_for(rollouts, 1)
+    sizes = rollouts.observation_space.shape[0], rollouts.action_space.shape[0]
+    module = PolicyModule(*sizes, 32, 32, 32)
+    for parameter in module.parameters():
+        parameter.fill_(float("nan"))
+    policy.load(module)
+    with pytest.raises(SimulationError, match=r"the policy's action must be finite"):
+        rollouts.run([policy], np.full((1, 2), 5), ["greedy"], lambda: False)
+    rollouts.close()
