@@ -167,6 +167,56 @@ void EveryTaskFillsItsRowsOnTheSmallestModel() {
   }
 }
 
+// Whether the task ends an episode in a state of the model that differs from its first in one
+// number: position `index`, or velocity -1 - index.
+bool Ends(const std::string& id, const TaskArgs& args, int index, double value) {
+  const Model model = Compiled(SmallestFor(id));
+  const std::unique_ptr<Task> task = MakeTask(id, *model, args);
+  const std::unique_ptr<mjData, DeleteData> data(mj_makeData(model.get()));
+  mj_forward(model.get(), data.get());
+  (index < 0 ? data->qvel[-1 - index] : data->qpos[index]) = value;
+  const std::vector<double> memory(static_cast<std::size_t>(task->shape().memory_size));
+  return task->Score(*model, *data, nullptr, memory.data(), nullptr).terminated;
+}
+
+// Gymnasium's ranges exclude their ends, but for Ant's and for the pendulums'.
+void HealthEndsAtTheEndsOfTheRanges() {
+  const double above = std::nextafter(0.2, 1.0);
+  const double nan = std::nan("");
+  const Range range{-0.2, 0.2};
+  TaskArgs args = With(DefaultArgs("Hopper-v5"), "healthy_z_range", range);
+  args["healthy_angle_range"] = args["healthy_state_range"] = range;
+  for (const int z_or_angle : {1, 2}) {
+    TaskArgs walker = args;
+    walker.erase("healthy_state_range");
+    CHECK(!Ends("Walker2d-v5", walker, z_or_angle, std::nextafter(0.2, 0.0)));
+    CHECK(Ends("Walker2d-v5", walker, z_or_angle, 0.2));
+    CHECK(Ends("Walker2d-v5", walker, z_or_angle, -0.2));
+    CHECK(Ends("Walker2d-v5", walker, z_or_angle, nan));
+    CHECK(!Ends("Walker2d-v5", walker, -1, nan));
+    CHECK(!Ends("Walker2d-v5", With(walker, "terminate_when_unhealthy", false), z_or_angle, nan));
+  }
+  for (const int state : {1, 2, -1, -2, -3}) {
+    CHECK(!Ends("Hopper-v5", args, state, std::nextafter(0.2, 0.0)));
+    for (const double value : {0.2, -0.2, nan}) CHECK(Ends("Hopper-v5", args, state, value));
+  }
+  CHECK(!Ends("Hopper-v5", args, 0, nan));
+  const TaskArgs ant = With(DefaultArgs("Ant-v5"), "healthy_z_range", range);
+  for (const double value : {0.2, -0.2}) CHECK(!Ends("Ant-v5", ant, 2, value));
+  CHECK(Ends("Ant-v5", ant, 2, above));
+  for (const int state : {0, 1, 2, -1, -2, -3}) CHECK(Ends("Ant-v5", ant, state, nan));
+  CHECK(Ends("Ant-v5", ant, 0, HUGE_VAL));
+  const TaskArgs humanoid = With(DefaultArgs("Humanoid-v5"), "healthy_z_range", Range(1.0, 2.0));
+  CHECK(!Ends("Humanoid-v5", humanoid, 2, 1.5));
+  for (const double value : {1.0, 2.0, nan}) CHECK(Ends("Humanoid-v5", humanoid, 2, value));
+  const TaskArgs pendulum = DefaultArgs("InvertedPendulum-v5");
+  for (const double value : {0.2, -0.2}) CHECK(!Ends("InvertedPendulum-v5", pendulum, 1, value));
+  for (const double value : {above, -above, nan}) {
+    CHECK(Ends("InvertedPendulum-v5", pendulum, 1, value));
+  }
+  for (const int state : {0, -1, -2}) CHECK(Ends("InvertedPendulum-v5", pendulum, state, HUGE_VAL));
+}
+
 // An empty array where the model has no tendons, as in Gymnasium; not a scalar.
 void AHumanoidWithoutTendonsHasEmptyTendonArrays() {
   const Model model = Compiled(FreeBody());
@@ -236,6 +286,7 @@ void ArgumentsAreCheckedByName() {
 
 int main() {
   td7::EveryTaskFillsItsRowsOnTheSmallestModel();
+  td7::HealthEndsAtTheEndsOfTheRanges();
   td7::AHumanoidWithoutTendonsHasEmptyTendonArrays();
   td7::ModelsThatAreTooSmallAreRefused();
   td7::ArgumentsAreCheckedByName();
