@@ -1,4 +1,4 @@
-"""The C++ tests of tasks and random numbers, under AddressSanitizer and UndefinedBehaviorSanitizer."""
+"""C++ tests of tasks and random numbers, under Address- and UndefinedBehaviorSanitizer."""
 
 import subprocess
 from pathlib import Path
