@@ -45,7 +45,7 @@ sanitize: sanitize-address sanitize-thread
 sanitize-%: $(INSTALLED)
 	$(BIN)/cmake -G Ninja -S . -B $(VENV)/build/$* -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja \
 	    -DCMAKE_BUILD_TYPE=Debug -DTD7_PYTHON=OFF -DTD7_BUILD_TESTS=ON -DTD7_WERROR=ON \
-	    -DTD7_SANITIZE=$*
+	    -DTD7_SANITIZE=$* -DPython_EXECUTABLE=$(abspath $(BIN))/python
 	$(BIN)/cmake --build $(VENV)/build/$*
 	$(BIN)/ctest --test-dir $(VENV)/build/$* --output-on-failure --no-tests=error
 

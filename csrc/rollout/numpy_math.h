@@ -40,7 +40,7 @@ T PairwiseSum(const Value& value, std::int64_t first, std::int64_t n) {
 // np.sum of a contiguous array x [n].
 template <typename T>
 T Sum(const T* x, std::int64_t n) {
-  return internal::PairwiseSum<T>([x](std::int64_t i) { return x[i]; }, 0, n);
+  return T{0} + internal::PairwiseSum<T>([x](std::int64_t i) { return x[i]; }, 0, n);
 }
 
 // np.sum(np.square(x)) of a contiguous array x [n], in its own precision.
