@@ -92,14 +92,15 @@ TaskArgs ToTaskArgs(const py::dict& arguments) {
 
 std::shared_ptr<Engine> MakeEngine(const std::string& task, const std::string& xml_file,
                                    const py::dict& arguments, std::int64_t num_sims,
-                                   std::int64_t num_threads, std::int64_t max_episode_steps,
-                                   bool islands) {
+                                   std::int64_t num_threads, std::int64_t max_episode_steps) {
   AtLeastOne(num_sims, "num_envs");
   const int threads =
       static_cast<int>(std::min<std::int64_t>(AtLeastOne(num_threads, "num_threads"), 4096));
   AtLeastOne(max_episode_steps, "max_episode_steps");
   Model model = LoadModel(xml_file);
-  if (!islands) model->opt.disableflags |= mjDSBL_ISLAND;
+  // A single kinematic tree is a single island: without the search for it the numbers are the same,
+  // to the bit, and come a few per cent sooner.
+  if (model->ntree == 1) model->opt.disableflags |= mjDSBL_ISLAND;
   const TaskArgs values = ToTaskArgs(arguments);
   std::unique_ptr<Task> rules = MakeTask(task, *model, values);
   return std::make_shared<Engine>(std::move(model), std::move(rules), num_sims, threads,
@@ -200,8 +201,7 @@ void register_engine(py::module_& module) {
   module.def("task_ids", &TaskIds, "The Gymnasium ids that have a task in C++.");
   py::class_<Engine, std::shared_ptr<Engine>>(module, "Engine")
       .def(py::init(&MakeEngine), py::arg("task"), py::arg("xml_file"), py::arg("arguments"),
-           py::arg("num_sims"), py::arg("num_threads"), py::arg("max_episode_steps"),
-           py::arg("islands"))
+           py::arg("num_sims"), py::arg("num_threads"), py::arg("max_episode_steps"))
       .def_property_readonly("num_sims", &Engine::num_sims)
       .def_property_readonly("num_threads", &Engine::num_threads)
       .def_property_readonly("max_episode_steps", &Engine::max_episode_steps)

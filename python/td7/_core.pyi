@@ -183,7 +183,6 @@ class Engine:
         num_sims: int,
         num_threads: int,
         max_episode_steps: int,
-        islands: bool,
     ) -> None: ...
     @property
     def num_sims(self) -> int: ...

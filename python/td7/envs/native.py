@@ -42,7 +42,6 @@ def make_engine(env_id: str, num_sims: int, num_threads: int = 0, **kwargs: Any)
     signature = inspect.signature(getattr(importlib.import_module(module), name).__init__)
     max_episode_steps = kwargs.pop("max_episode_steps", spec.max_episode_steps)
     arguments = _arguments(env_id, signature, {**spec.kwargs, **kwargs})
-    own_model = "xml_file" in kwargs
     mujoco_env = importlib.import_module("gymnasium.envs.mujoco.mujoco_env")
     xml_file = kwargs.get("xml_file", signature.parameters["xml_file"].default)
     return core.Engine(
@@ -52,8 +51,6 @@ def make_engine(env_id: str, num_sims: int, num_threads: int = 0, **kwargs: Any)
         num_sims,
         num_threads or processors(),
         max_episode_steps,
-        # bit-identical without them on Gymnasium's own models, which the tests hold to
-        islands=own_model,
     )
 
 

@@ -79,6 +79,8 @@ class SteppedRollouts:
             bounded = np.empty_like(actions)
             for place, sim in enumerate(sims):
                 bounded[place] = policies[sim // self.num_envs].to_env(actions[place][None])[0]
+                if not np.isfinite(bounded[place]).all():
+                    raise SimulationError(f"{self._where(sim)}: the policy's action must be finite")
             self._step(sims, actions, bounded)
             left[sims] -= 1
 
@@ -194,9 +196,12 @@ class SteppedRollouts:
     def _finite(self, sim: int, value: Any, name: str) -> Float32:
         """Copy a value as float32, checked to be finite."""
         array = np.array(value, np.float32, order="C")
+        check_finite(array, name, self._where(sim))
+        return array
+
+    def _where(self, sim: int) -> str:
+        """Say where a simulation's next step is, for errors."""
         step, episode_step = self._taken(sim) + 1, len(self._rows[sim].reward) + 1
         seed = self.seeds[sim // self.num_envs]
         which = f", simulation {sim % self.num_envs}" if self.num_envs > 1 else ""
-        where = f"seed {seed}{which}, step {step} (episode step {episode_step})"
-        check_finite(array, name, where)
-        return array
+        return f"seed {seed}{which}, step {step} (episode step {episode_step})"
