@@ -20,7 +20,7 @@ struct Bfloat16Pair {
 
 struct PlainFloats {
   static constexpr int kCount = 4;
-  static constexpr int kMostRows = 4;       // that are worked on at once
+  static constexpr int kMostRows = 4;      // that are worked on at once
   static constexpr int kAccumulators = 8;  // vectors kept in registers at once
   typedef float Reals __attribute__((vector_size(16)));
   typedef std::uint32_t Words __attribute__((vector_size(16)));

@@ -22,22 +22,23 @@ Precision = Literal["float32", "bfloat16"]
 class NativePolicy:
     """Maps observations [n, S] to actions [n, A], for any number of threads at once.
 
-    `precision="bfloat16"` rounds the weights, and only them: half the memory to read in each call.
-    NaN in an observation gives NaN in its action. `core` is the C++ object, for the engine.
+    `precision="bfloat16"` rounds the weights, and only them: half the memory to read in each call,
+    and actions in [-1, 1] that differ by some thousandths. NaN in an observation gives NaN in its
+    action. `core` is the C++ object, for the engine.
     """
 
     def __init__(
         self, weights: PolicyModule | Mapping[str, Tensor], precision: Precision = "float32"
     ) -> None:
         module = weights if isinstance(weights, PolicyModule) else policy_module(weights)
-        hidden, self.obs_size = module.encoder.zs1.weight.shape
-        actor_hidden = module.actor.l0.weight.shape[0]
-        self.embedding_size = module.encoder.zs3.weight.shape[0]
-        self.action_size = module.action_size
+        entries = module.state_dict()
+        self.obs_size, self.action_size = module.obs_size, module.action_size
+        self.embedding_size = len(entries["encoder.zs3.bias"])
+        hidden = len(entries["encoder.zs1.bias"]), len(entries["actor.l0.bias"])
         self.core = core.Policy(
-            self.obs_size, self.action_size, self.embedding_size, hidden, actor_hidden, precision
+            self.obs_size, self.action_size, self.embedding_size, *hidden, precision
         )
-        self.load(module.state_dict())
+        self.load(entries)
 
     def load(self, weights: PolicyModule | Mapping[str, Tensor]) -> None:
         """Take over other weights of the same sizes; no other thread may use the policy meanwhile.
