@@ -11,18 +11,11 @@
 #include <vector>
 
 #include "check.h"
+#include "rollout/model.h"
 #include "rollout/tasks/registry.h"
 
 namespace td7 {
 namespace {
-
-struct DeleteModel {
-  void operator()(mjModel* model) const { mj_deleteModel(model); }
-};
-struct DeleteData {
-  void operator()(mjData* data) const { mj_deleteData(data); }
-};
-using Model = std::unique_ptr<mjModel, DeleteModel>;
 
 Model Compiled(const std::string& bodies) {
   const std::string xml = "<mujoco><worldbody>" + bodies + "</worldbody></mujoco>";
