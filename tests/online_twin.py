@@ -16,17 +16,28 @@ from td7.rollout import env_seeds
 INF = float("inf")
 
 
+class Simulation:
+    def __init__(self, index, seed, env):
+        self.index, self.seed, self.env = index, seed, env
+        self.obs, self.rows, self.steps, self.over = None, [], 0, False
+
+
 class Twin:
     def __init__(self, env_id, seed, config):
         self.cfg, self.seed = config, seed
-        self.env = gymnasium.make(env_id)
+        self.sims = [
+            Simulation(index, env_seed, gymnasium.make(env_id))
+            for index, env_seed in enumerate(env_seeds(seed, config.num_envs))
+        ]
         self.eval_envs = [gymnasium.make(env_id) for _ in range(config.eval_episodes)]
-        space = self.env.action_space
+        space = self.sims[0].env.action_space
         self.bounds = {"low": torch.tensor(space.low), "high": torch.tensor(space.high)}
-        sizes = self.env.observation_space.shape[0], space.shape[0]
+        sizes = self.sims[0].env.observation_space.shape[0], space.shape[0]
         self.action_size = sizes[1]
         self.learner = Learner(*sizes, [seed], config)
-        self.replay = LapReplay(config.buffer_capacity, *sizes, seeds=(seed,))
+        self.replay = LapReplay(
+            config.buffer_capacity, *sizes, seeds=(seed,), streams=config.num_envs
+        )
         self.best_min_return, self.min_return = -INF, INF
         self.episodes, self.steps = 0, 0
         self.max_episodes = config.assessment_episodes
@@ -59,16 +70,28 @@ class Twin:
             self.train_one()
         self.episodes, self.steps, self.min_return = 0, 0, INF
 
-    def maybe_train_and_checkpoint(self, episode_return, length):
-        self.episodes += 1
-        self.steps += length
-        self.min_return = min(self.min_return, episode_return)
-        if self.min_return < self.best_min_return:
+    def maybe_train_and_checkpoint(self, episodes):
+        ended = False
+        for episode_return, length in episodes:
+            self.steps += length
+            if ended:
+                continue  # it ran beside the one that ended the assessment
+            self.episodes += 1
+            self.min_return = min(self.min_return, episode_return)
+            if self.min_return < self.best_min_return:
+                ended = True
+            elif self.episodes == self.max_episodes:
+                self.best_min_return = self.min_return
+                self.learner.set_checkpoint(0)
+                ended = True
+        if ended:
             self.train_and_reset()
-        elif self.episodes == self.max_episodes:
-            self.best_min_return = self.min_return
-            self.learner.set_checkpoint(0)
-            self.train_and_reset()
+
+    def evaluate_through(self, env_steps):
+        due = range(0, self.total, self.cfg.eval_every)
+        for step in [*due, self.total]:
+            if step <= env_steps and all(step > done for done, _ in self.evaluations):
+                self.evaluate(step)
 
     def evaluate(self, env_steps):
         policy = self.policy("checkpoint" if self.cfg.use_checkpoints else "current")
@@ -86,33 +109,63 @@ class Twin:
         self.evaluations.append((env_steps, returns))
 
     def run(self, total_steps):
-        cfg, learning = self.cfg, False
-        obs, _ = self.env.reset(seed=self.seed)
-        episode_return, length = 0.0, 0
-        self.evaluate(0)
-        for t in range(total_steps):
-            policy = self.policy("current")
-            if learning:
-                action = policy.normalised(np.float32(obs)[None])[0]
-                noise = draws.normal([self.seed], "exploration", [t], self.action_size)[0]
-                action = np.clip(action + np.float32(cfg.exploration_noise) * noise, -1, 1)
+        self.total, self.taken, self.learning = total_steps, 0, False
+        self.evaluate_through(0)
+        while self.taken < total_steps:
+            if self.learning and not self.cfg.use_checkpoints:
+                for sim in self.sims[: min(len(self.sims), total_steps - self.taken)]:
+                    self.step(sim)
+                self.store(self.sims)
+                self.evaluate_through(self.taken - 1)
+                for _ in range(self.taken - self.trained_after):
+                    self.train_one()
             else:
-                uniform = draws.uniform([self.seed], "warmup", [t], self.action_size)[0]
-                action = (2 * uniform - 1).astype(np.float32)
-            env_action = policy.to_env(action[None])[0]
-            next_obs, reward, terminated, truncated, _ = self.env.step(env_action)
-            rows = np.float32(obs), action, reward, np.float32(next_obs)
-            self.replay.add(*rows, terminated, truncated)
-            episode_return, length, obs = episode_return + reward, length + 1, next_obs
-            if learning and not cfg.use_checkpoints:
-                self.train_one()
-            if terminated or truncated:
-                if learning and cfg.use_checkpoints:
-                    self.maybe_train_and_checkpoint(episode_return, length)
-                if t + 1 > cfg.warmup_steps:
-                    learning = True
-                obs, _ = self.env.reset()
-                episode_return, length = 0.0, 0
-            if (t + 1) % cfg.eval_every == 0 or t + 1 == total_steps:
-                self.evaluate(t + 1)
+                left = self.max_episodes - self.episodes if self.learning else len(self.sims)
+                self.wave(self.sims[: min(len(self.sims), left)])
+            self.trained_after = self.taken
+            self.evaluate_through(self.taken)
         return self
+
+    def wave(self, sims):
+        """One episode in each simulation, one after another; then they are stored and counted."""
+        for sim in sims:
+            sim.over = False
+        while (running := [s for s in sims if not s.over]) and self.taken < self.total:
+            # near the end of the run each may take its part of the steps that are left
+            left = self.total - self.taken
+            for place, sim in enumerate(running):
+                for _ in range(left // len(running) + (place < left % len(running))):
+                    if not sim.over:
+                        self.step(sim)
+        self.store(sims)
+        self.evaluate_through(self.taken - 1)
+        if all(sim.over for sim in sims) and self.learning:
+            self.maybe_train_and_checkpoint([(sim.total, sim.length) for sim in sims])
+        elif all(sim.over for sim in sims):
+            self.learning = self.taken > self.cfg.warmup_steps
+
+    def step(self, sim):
+        if sim.obs is None:
+            sim.obs, _ = sim.env.reset(seed=sim.seed if sim.steps == 0 else None)
+            sim.total, sim.length = 0.0, 0
+        policy, draw = self.policy("current"), [sim.index * 2**40 + sim.steps]
+        if self.learning:
+            action = policy.normalised(np.float32(sim.obs)[None])[0]
+            noise = draws.normal([self.seed], "exploration", draw, self.action_size)[0]
+            action = np.clip(action + np.float32(self.cfg.exploration_noise) * noise, -1, 1)
+        else:
+            uniform = draws.uniform([self.seed], "warmup", draw, self.action_size)[0]
+            action = (2 * uniform - 1).astype(np.float32)
+        next_obs, reward, terminated, truncated, _ = sim.env.step(policy.to_env(action[None])[0])
+        row = np.float32(sim.obs), action, reward, np.float32(next_obs), terminated, truncated
+        sim.rows.append(row)
+        sim.total, sim.length, sim.steps = sim.total + reward, sim.length + 1, sim.steps + 1
+        sim.over = terminated or truncated
+        sim.obs = None if sim.over else next_obs
+        self.taken += 1
+
+    def store(self, sims):
+        for sim in sims:
+            for row in sim.rows:
+                self.replay.add(*row, stream=sim.index)
+            sim.rows.clear()

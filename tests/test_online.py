@@ -30,7 +30,7 @@ def final_state(folder, env_id, seeds, config, total_steps):
     return state
 
 
-@pytest.mark.parametrize("env_id", ["Toy/Point-v0", "Toy/Ending-v0"])
+@pytest.mark.parametrize("env_id", ["Toy/Point-v0", "Toy/Ending-v0", "Hopper-v5"])
 @pytest.mark.parametrize(
     "changes",
     [
@@ -39,8 +39,20 @@ def final_state(folder, env_id, seeds, config, total_steps):
         {"late_after_updates": 130, "late_assessment_episodes": 4},
         {"use_checkpoints": False, "policy_period": 3},
         {"warmup_steps": 0, "eval_every": 70},
+        {"num_envs": 3, "assessment_episodes": 5},
+        {"num_envs": 4, "late_after_updates": 130, "late_assessment_episodes": 6},
+        {"num_envs": 3, "use_checkpoints": False},
     ],
-    ids=["default", "three-episodes", "late-switch", "no-checkpoints", "no-warm-up"],
+    ids=[
+        "default",
+        "three-episodes",
+        "late-switch",
+        "no-checkpoints",
+        "no-warm-up",
+        "three-envs",
+        "four-envs-late-switch",
+        "three-envs-no-checkpoints",
+    ],
 )
 def test_one_seed_equals_the_step_by_step_twin_to_the_bit(env_id, changes, small_config, quiet):
     config = small_config(**changes)
