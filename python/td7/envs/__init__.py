@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import gymnasium
+from gymnasium import make_vec as make_gymnasium_vec
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from td7.envs.gymnasium import (
@@ -68,7 +68,7 @@ def make_vec(
     if render_mode is not None:  # which not every environment's constructor knows
         kwargs["render_mode"] = render_mode
     with naming_the_id(env):
-        return gymnasium.make_vec(
+        return make_gymnasium_vec(
             env,
             num_envs,
             vectorization_mode="sync",

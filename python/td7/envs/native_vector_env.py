@@ -83,8 +83,10 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
             wanted = ", ".join(map(repr, RENDER_MODES))
             raise ValueError(f"render_mode must be None or one of {wanted}, got {render_mode!r}")
         self._engine: Any = make_engine(env, self.num_envs, threads, **_of_the_task(env, kwargs))
+        if render_mode is not None:
+            kwargs["render_mode"] = render_mode
         with naming_the_id(env):
-            template: Any = gymnasium.make(env, render_mode=render_mode, **kwargs)
+            template: Any = gymnasium.make(env, **kwargs)
         self._describe(template, kwargs)
         self._renderer = SimulationRenderer(template) if render_mode else None
         if render_mode is None:
