@@ -18,6 +18,12 @@ ENDING = ["Hopper-v5", "Humanoid-v5"]
 pytestmark = pytest.mark.filterwarnings("ignore:.*settotalmass")
 
 
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    """Stay where MuJoCo may write its MUJOCO_LOG.TXT."""
+    monkeypatch.chdir(tmp_path)
+
+
 def gymnasiums(env_id, num_envs, mode=SAME_STEP, **kwargs):
     """Return Gymnasium's own vector environment."""
     makers = [lambda: gymnasium.make(env_id, **kwargs)] * num_envs
@@ -37,7 +43,7 @@ def assert_same(ours, theirs, where=""):
         assert list(ours) == list(theirs), where
         for key, value in ours.items():
             assert_same(value, theirs[key], f"{where}[{key!r}]")
-    elif isinstance(ours, tuple) or getattr(ours, "dtype", None) == object:
+    elif isinstance(ours, tuple) or getattr(ours, "dtype", None) is np.dtype(object):
         assert len(ours) == len(theirs), where
         for i, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
             assert_same(mine, other, f"{where}[{i}]")
@@ -199,10 +205,7 @@ def test_without_copies_one_array_of_observations_is_written_anew():
     assert (before != first).any()
 
 
-def test_a_diverged_state_is_counted_in_its_step_alone_and_else_as_in_gymnasium(
-    tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)  # where Gymnasium's simulation leaves MUJOCO_LOG.TXT
+def test_a_diverged_state_is_counted_in_its_step_alone_and_else_as_in_gymnasium():
     ours, theirs = both("HalfCheetah-v5", 3)
     ours.reset(seed=0), theirs.reset(seed=0)
     qpos, qvel = np.zeros(9), np.full(9, 1e12)

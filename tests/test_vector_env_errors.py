@@ -1,13 +1,15 @@
 """What the vector environment of a native task refuses, and how it says so."""
 
 import re
+from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.error import ClosedEnvironmentError, Error, ResetNeeded
 from gymnasium.vector import AutoresetMode
 
-from td7.envs import NativeVectorEnv, make_vec
+from td7.envs import NativeVectorEnv, SimulationError, make_vec
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*settotalmass")
 
@@ -140,7 +142,7 @@ def test_attributes_of_an_environment_that_is_not_there_are_refused_by_name(env)
         env.get_attr("data")
     with pytest.raises(AttributeError, match="have no 'set_state'"):
         env.call("set_state", np.zeros(9), np.zeros(9))
-    with pytest.raises(AttributeError, match="'frame_skip' of simulations in C.. cannot be set"):
+    with pytest.raises(AttributeError, match=r"'frame_skip' of simulations in C\+\+ cannot be set"):
         env.set_attr("frame_skip", 2)
     with pytest.raises(ValueError, match="render needs a render_mode"):
         env.render()
@@ -159,3 +161,21 @@ def test_after_close_it_says_so_and_may_be_closed_again(env):
     for call in (env.reset, lambda: env.step(np.zeros((2, 6), np.float32))):
         with pytest.raises(ClosedEnvironmentError, match="the vector environment is closed"):
             call()
+
+
+def test_an_error_of_the_physics_names_its_simulation_and_wants_a_reset(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assets = Path(gymnasium.__file__).parent / "envs/mujoco/assets"
+    text = (assets / "half_cheetah.xml").read_text()
+    # enough for a cheetah in the air, too little for one with its feet on the ground
+    Path("cheetah.xml").write_text(text.replace("<compiler", '<size memory="8K"/><compiler', 1))
+    env = NativeVectorEnv("HalfCheetah-v5", 2, num_threads=1, xml_file="./cheetah.xml")
+    env.action_space.seed(0)
+    env.reset(seed=0)
+    with pytest.raises(SimulationError, match=r"simulation \d, episode step \d+: .*out of memory"):
+        for _ in range(200):
+            env.step(env.action_space.sample())
+    with pytest.raises(ResetNeeded, match="got none in 2 of 2"):
+        env.step(env.action_space.sample())
+    env.reset()
+    env.step(np.zeros((2, 6), np.float32))

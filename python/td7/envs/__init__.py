@@ -14,8 +14,9 @@ from td7.envs.gymnasium import (
     to_space,
 )
 from td7.envs.native import is_native
-from td7.envs.native_vector_env import NativeVectorEnv, at_least, checked_mode
+from td7.envs.native_vector_env import NativeVectorEnv
 from td7.envs.simulations import Simulations
+from td7.envs.vector_args import at_least, checked_mode
 
 __all__ = [
     "NativeVectorEnv",

@@ -18,20 +18,10 @@ from td7.envs.gymnasium import SimulationError, naming_the_id
 from td7.envs.info_rows import Flags, InfoRows, Infos
 from td7.envs.native import is_native, make_engine, pcg64_state, pcg64_words
 from td7.envs.simulation_renderer import RENDER_MODES, SimulationRenderer
+from td7.envs.vector_args import at_least, checked_mask, checked_mode, task_arguments
 from td7.extension import core
 
 Observations = NDArray[np.float64]
-# Arguments of gymnasium.make and of MujocoEnv that are not the task's.
-OF_THE_PICTURE = (
-    "width",
-    "height",
-    "camera_id",
-    "camera_name",
-    "default_camera_config",
-    "max_geom",
-    "visual_options",
-    "disable_env_checker",
-)
 # Attributes that every simulation has alike.
 SHARED = (
     "action_space",
@@ -42,7 +32,6 @@ SHARED = (
     "render_mode",
     "spec",
 )
-NO_LIMIT = 2**63 - 1
 
 
 class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]):
@@ -55,6 +44,9 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
     A state that MuJoCo finds bad within a step it resets, as in Gymnasium; infos["diverged"] [N]
     counts these, in the steps where there are any. One thread at a time may use an object.
     """
+
+    _engine: Any = None
+    _renderer: SimulationRenderer | None = None
 
     def __init__(
         self,
@@ -82,7 +74,7 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         if render_mode not in (None, *RENDER_MODES):
             wanted = ", ".join(map(repr, RENDER_MODES))
             raise ValueError(f"render_mode must be None or one of {wanted}, got {render_mode!r}")
-        self._engine: Any = make_engine(env, self.num_envs, threads, **_of_the_task(env, kwargs))
+        self._engine = make_engine(env, self.num_envs, threads, **task_arguments(kwargs))
         if render_mode is not None:
             kwargs["render_mode"] = render_mode
         with naming_the_id(env):
@@ -110,7 +102,7 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         engine = self._open_engine()
         chosen = np.ones(self.num_envs, bool)
         if options is not None and "reset_mask" in options:
-            chosen = _checked_mask(options["reset_mask"], self.num_envs)
+            chosen = checked_mask(options["reset_mask"], self.num_envs)
         sims = np.flatnonzero(chosen)
         self._seed(sims.tolist(), seed)
         obs = np.empty((len(sims), engine.obs_size))
@@ -137,15 +129,14 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         rewards = np.empty(self.num_envs)
         terminated, truncated = np.empty((2, self.num_envs), bool)
         started = self._over if self.autoreset_mode is AutoresetMode.NEXT_STEP else self._nobody
-        # fmt: off
+        outputs = (self._obs, rewards, terminated, truncated)
+        buffers = (self._final_obs, self._info, self._reset_info, self._diverged)
+        same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
         try:
-            engine.step(actions, started, self.autoreset_mode is AutoresetMode.SAME_STEP, self._obs,
-                        rewards, terminated, truncated, self._final_obs, self._info,
-                        self._reset_info, self._diverged)
+            engine.step(actions, started, same_step, *outputs, *buffers)
         except SimulationError:
             self._ready[:] = False
             raise
-        # fmt: on
         over = terminated | truncated
         infos = self._step_infos(started, over)
         self._over = over
@@ -164,8 +155,7 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
             raise ValueError("render needs a render_mode, such as 'rgb_array', from the beginning")
         if index is None:
             return tuple(self.render(sim) for sim in range(self.num_envs))
-        state = engine.physics(index)
-        return self._renderer.draw(index, state)
+        return self._renderer.draw(index, engine.physics(index))
 
     def set_state(self, index: int, qpos: Any, qvel: Any) -> None:
         """Put a simulation's positions [nq] and velocities [nv], as MujocoEnv.set_state does."""
@@ -179,7 +169,7 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         self._seed(range(self.num_envs), None)
         return tuple(seed for seed in self._seeds if seed is not None)
 
-    @property
+    @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """Copies of every simulation's generator: drawing from them changes no simulation."""
         engine = self._open_engine()
@@ -187,7 +177,8 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         generators = []
         for sim in range(self.num_envs):
             bits = np.random.PCG64()
-            bits.state = pcg64_state(engine.random_state(sim))
+            state: Any = pcg64_state(engine.random_state(sim))
+            bits.state = state
             generators.append(np.random.Generator(bits))
         return tuple(generators)
 
@@ -214,7 +205,7 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
     def close_extras(self, **kwargs: Any) -> None:
         """Stop the threads and free the simulations and the renderer."""
         self._engine = None
-        if getattr(self, "_renderer", None) is not None:
+        if self._renderer is not None:
             self._renderer.close()
 
     def _describe(self, template: Any, kwargs: dict[str, Any]) -> None:
@@ -237,7 +228,9 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         self._obs, self._final_obs = np.zeros((2, n, obs_size))
         self._info, self._reset_info = np.zeros((2, n, self._rows.size))
         self._diverged = np.zeros(n, np.int32)
-        self._ready, self._over, self._nobody = np.zeros((3, n), bool)
+        self._ready: Flags = np.zeros(n, bool)  # an episode is under way
+        self._over: Flags = np.zeros(n, bool)  # it ended with the last step
+        self._nobody: Flags = np.zeros(n, bool)
 
     def _seed(self, sims: Sequence[int], seed: int | Sequence[int | None] | None) -> None:
         """Seed simulations, those without a seed only if they never had one."""
@@ -257,9 +250,7 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         ended = over.any() and self.autoreset_mode is AutoresetMode.SAME_STEP
         if ended:
             started = over
-        infos = self._rows.of_step(
-            self._info, self._reset_info, started if started.any() else None
-        )
+        infos = self._rows.of_step(self._info, self._reset_info, started if started.any() else None)
         if ended:
             ends = self._rows.of_ends(self._info, self._final_obs, over)
             # a key stands where the first simulation that has it put it
@@ -287,38 +278,3 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
     def _lacks(self, name: str) -> str:
         has = ", ".join([*SHARED, "np_random", "np_random_seed", "render"])
         return f"simulations in C++ have no {name!r}; they have {has}"
-
-
-def at_least(least: int, value: Any, name: str) -> int:
-    """Return an integer; ValueError names what is none, or too small."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
-        return int(value)
-    what = " (0: all processors)" if least == 0 else ""
-    raise ValueError(f"{name} must be an integer of at least {least}{what}, got {value!r}")
-
-
-def checked_mode(mode: AutoresetMode | str) -> AutoresetMode:
-    """Return an autoreset mode given as such or by its value."""
-    try:
-        return AutoresetMode(mode)
-    except ValueError:
-        known = ", ".join(repr(each.value) for each in AutoresetMode)
-        raise ValueError(f"autoreset_mode must be one of {known}, got {mode!r}") from None
-
-
-def _of_the_task(env: str, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return the engine's arguments among those of gymnasium.make."""
-    arguments = {name: value for name, value in kwargs.items() if name not in OF_THE_PICTURE}
-    limit = arguments.pop("max_episode_steps", None)
-    if limit == -1:
-        return {**arguments, "max_episode_steps": NO_LIMIT}
-    if limit is not None:
-        arguments["max_episode_steps"] = at_least(1, limit, "max_episode_steps")
-    return arguments
-
-
-def _checked_mask(mask: Any, num_envs: int) -> Flags:
-    right = isinstance(mask, np.ndarray) and mask.dtype == bool
-    if not right or mask.shape != (num_envs,) or not mask.any():
-        raise ValueError(f"reset_mask must be a bool array [{num_envs}] with a True, got {mask!r}")
-    return mask.copy()
