@@ -8,6 +8,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 import td7
 from td7.envs import NativeVectorEnv, make_vec
+from td7.envs.native import OF_SEVERAL_TREES
 from td7.extension import core
 
 SAME_STEP, NEXT_STEP = AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP
@@ -178,6 +179,19 @@ def test_a_reset_mask_resets_and_seeds_the_chosen_alone_and_stays_in_the_options
     assert options["reset_mask"] is mask
 
 
+@pytest.mark.parametrize("mask", [None, np.array([False, True, False])])
+def test_an_episode_that_was_reset_after_its_end_is_not_reset_again_by_the_next_step(mask):
+    ours, theirs = both("Hopper-v5", 3, NEXT_STEP, max_episode_steps=4)
+    ours.reset(seed=0), theirs.reset(seed=0)
+    assert step_both(ours, theirs, 4) == 3
+    pair = [
+        env.reset(options={"reset_mask": mask} if mask is not None else None)
+        for env in (ours, theirs)
+    ]
+    assert_same(*pair)
+    assert step_both(ours, theirs, 9) > 3
+
+
 @pytest.mark.parametrize("num_threads", [1, 7])
 def test_the_number_of_threads_changes_nothing(num_threads):
     one, other = (NativeVectorEnv("Hopper-v5", 5, num_threads=each) for each in (2, num_threads))
@@ -233,6 +247,13 @@ def test_record_episode_statistics_reads_it():
         assert_same(*results)
     assert list(ours.return_queue) == list(theirs.return_queue)
     assert len(ours.return_queue) > 3
+
+
+@pytest.mark.parametrize("env_id", core.task_ids())
+def test_models_of_several_kinematic_trees_are_known(env_id):
+    """The solver's islands can be left out, to the bit, where there is but one."""
+    trees = gymnasium.make(env_id).unwrapped.model.ntree
+    assert (trees > 1) == (env_id in OF_SEVERAL_TREES)
 
 
 def test_make_vec_finds_the_vector_environment_of_an_id():

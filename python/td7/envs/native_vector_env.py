@@ -47,6 +47,8 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
 
     _engine: Any = None
     _renderer: SimulationRenderer | None = None
+    _ready: Flags  # [N]: an episode is under way
+    _over: Flags  # [N]: it ended with the last step
 
     def __init__(
         self,
@@ -228,9 +230,7 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         self._obs, self._final_obs = np.zeros((2, n, obs_size))
         self._info, self._reset_info = np.zeros((2, n, self._rows.size))
         self._diverged = np.zeros(n, np.int32)
-        self._ready: Flags = np.zeros(n, bool)  # an episode is under way
-        self._over: Flags = np.zeros(n, bool)  # it ended with the last step
-        self._nobody: Flags = np.zeros(n, bool)
+        self._ready, self._over, self._nobody = np.zeros((3, n), bool)
 
     def _seed(self, sims: Sequence[int], seed: int | Sequence[int | None] | None) -> None:
         """Seed simulations, those without a seed only if they never had one."""
