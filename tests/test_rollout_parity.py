@@ -102,7 +102,7 @@ class Twins:
 
     def put(self, i, qpos, qvel):
         self.alone[i].unwrapped.set_state(qpos, qvel)
-        self.envs.engine.set_state(i, qpos, qvel)
+        self.envs.set_state(i, qpos, qvel)
 
     def close(self):
         self.envs.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from td7.config import RunConfig, TD7Config
     from td7.deploy.policy import Policy, load_policy
+    from td7.envs import make_vec
     from td7.replay import DeviceLapReplay, LapReplay, TensorBatch
     from td7.training.online import TrainResult, resume, train
 
@@ -24,6 +25,7 @@ __all__ = [
     "TrainResult",
     "__version__",
     "load_policy",
+    "make_vec",
     "resume",
     "train",
 ]
@@ -37,6 +39,7 @@ _HOMES = {
     "TensorBatch": "td7.replay",
     "TrainResult": "td7.training.online",
     "load_policy": "td7.deploy.policy",
+    "make_vec": "td7.envs",
     "resume": "td7.training.online",
     "train": "td7.training.online",
 }

@@ -32,13 +32,8 @@ def make_env(env_id: str) -> gymnasium.Env[Any, Any]:
     Raises ValueError, naming the id or the space, for an unknown id, an observation space that is
     not a 1-D Box, or an action space that is not a 1-D Box of floats with finite bounds.
     """
-    try:
-        with _mujoco_warns_through_python():
-            env = gymnasium.make(env_id)
-    except gymnasium.error.DependencyNotInstalled as error:
-        raise ValueError(f"env {env_id!r} needs a package that is missing: {error}") from error
-    except (gymnasium.error.Error, ModuleNotFoundError) as error:
-        raise ValueError(f"env must be a known Gymnasium id, got {env_id!r}: {error}") from error
+    with naming_the_id(env_id):
+        env = gymnasium.make(env_id)
     try:
         _check_spaces(env_id, env)
     except ValueError:
@@ -103,6 +98,18 @@ class GymnasiumSimulations:
         if env is None:
             env = self._envs[sim] = make_env(self._env_id)
         return env
+
+
+@contextmanager
+def naming_the_id(env_id: str) -> Iterator[None]:
+    """Make environments of an id within; what cannot be made raises ValueError with its name."""
+    try:
+        with _mujoco_warns_through_python():
+            yield
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise ValueError(f"env {env_id!r} needs a package that is missing: {error}") from error
+    except (gymnasium.error.Error, ModuleNotFoundError) as error:
+        raise ValueError(f"env must be a known Gymnasium id, got {env_id!r}: {error}") from error
 
 
 @contextmanager

@@ -1,0 +1,95 @@
+"""Frames of a native task beside those of Gymnasium's own environments."""
+
+import os
+import sys
+
+import gymnasium
+import mujoco
+import numpy as np
+import pytest
+
+from td7.envs import NativeVectorEnv
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*settotalmass")
+
+
+@pytest.fixture(autouse=True)
+def gl(monkeypatch, tmp_path):
+    """Skip where nothing can be drawn."""
+    monkeypatch.chdir(tmp_path)  # where MuJoCo may write its MUJOCO_LOG.TXT
+    if sys.platform == "linux" and "MUJOCO_GL" not in os.environ:
+        monkeypatch.setenv("MUJOCO_GL", "egl")
+    try:
+        env = gymnasium.make("Hopper-v5", render_mode="rgb_array", width=8, height=8)
+        env.reset()
+        env.render()
+        env.close()
+    except Exception as error:
+        pytest.skip(f"OpenGL cannot draw here: {error}")
+
+
+def both(env_id, num_envs, **kwargs):
+    """Return native simulations and Gymnasium's environments, reset alike."""
+    kwargs = {"render_mode": "rgb_array", "width": 96, "height": 64, **kwargs}
+    ours = NativeVectorEnv(env_id, num_envs, num_threads=1, **kwargs)
+    theirs = [gymnasium.make(env_id, **kwargs) for _ in range(num_envs)]
+    ours.reset(seed=3)
+    for i, env in enumerate(theirs):
+        env.reset(seed=3 + i)
+    return ours, theirs
+
+
+def step_all(ours, theirs, steps):
+    ours.action_space.seed(0)
+    for _ in range(steps):
+        actions = ours.action_space.sample()
+        ours.step(actions)
+        for env, action in zip(theirs, actions, strict=True):
+            env.step(action)
+    for env in theirs:  # Gymnasium leaves the bodies where they were before the last substep
+        mujoco.mj_forward(env.unwrapped.model, env.unwrapped.data)
+
+
+@pytest.mark.parametrize("env_id", ["HalfCheetah-v5", "Hopper-v5", "Pusher-v5"])
+def test_a_frame_is_that_of_gymnasium(env_id):
+    ours, theirs = both(env_id, 2)
+    frames = ours.render()
+    assert isinstance(frames, tuple) and len(frames) == 2
+    for frame, env in zip(frames, theirs, strict=True):
+        assert frame.dtype == np.uint8 and frame.shape == (64, 96, 3)
+        assert frame.std() > 5  # no black picture
+        assert (frame == env.render()).all()
+    step_all(ours, theirs, 25)
+    later = ours.call("render")
+    for before, frame, env in zip(frames, later, theirs, strict=True):
+        assert (frame == env.render()).all()
+        assert (frame != before).any()
+    ours.close()
+
+
+def test_the_camera_of_a_simulation_stays_where_its_first_frame_put_it():
+    ours, theirs = both("HalfCheetah-v5", 2)
+    assert (ours.render(0) == theirs[0].render()).all()
+    step_all(ours, theirs, 40)
+    assert (ours.render(1) == theirs[1].render()).all()
+    assert (ours.render(0) == theirs[0].render()).all()
+
+
+def test_depth_comes_as_from_gymnasium():
+    ours, theirs = both("Hopper-v5", 1, render_mode="depth_array")
+    assert ours.render(0).dtype == np.float32
+    assert (ours.render(0) == theirs[0].render()).all()
+
+
+def test_drawing_changes_no_simulation():
+    drawn, other = (both("HalfCheetah-v5", 2)[0] for _ in range(2))
+    for _ in range(5):
+        actions = drawn.action_space.sample()
+        assert (drawn.step(actions)[0] == other.step(actions)[0]).all()
+        drawn.render()
+
+
+def test_a_simulation_that_is_not_there_is_refused():
+    ours, _ = both("Hopper-v5", 2)
+    with pytest.raises(IndexError, match=r"sim must be in \[0, 2\), got 2"):
+        ours.render(2)
