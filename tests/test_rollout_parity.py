@@ -88,8 +88,12 @@ class Twins:
 
     def step(self, actions):
         obs, rewards, terminated, truncated, infos = self.envs.step(actions)
+        diverged = infos.pop("diverged", np.zeros(SIMS))
+        infos.pop("_diverged", None)
         for i, env in enumerate(self.alone):
+            clear_warnings(env)
             wanted, reward, ends, cut, info = env.step(actions[i])
+            assert diverged[i] == bad_states(env)
             same_bits("reward", rewards[i], np.float64(reward), self.units)
             assert (terminated[i], truncated[i]) == (ends, cut)
             if ends or cut:
@@ -117,6 +121,23 @@ def mujoco_is_quiet():
     mujoco.set_mju_user_warning(lambda text: None)
     yield
     mujoco.set_mju_user_warning(before)
+
+
+BAD_STATES = [
+    mujoco.mjtWarning.mjWARN_BADQPOS,
+    mujoco.mjtWarning.mjWARN_BADQVEL,
+    mujoco.mjtWarning.mjWARN_BADQACC,
+]
+
+
+def clear_warnings(env):
+    for kind in BAD_STATES:
+        env.unwrapped.data.warning[kind].number = 0
+
+
+def bad_states(env):
+    """How many bad states MuJoCo met, and reset, since the warnings were cleared."""
+    return sum(env.unwrapped.data.warning[kind].number for kind in BAD_STATES)
 
 
 def same_bits(name, ours, theirs, units=0):
