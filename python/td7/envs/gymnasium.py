@@ -61,7 +61,9 @@ class GymnasiumSimulations:
         self.observation_space, self.action_space = first.observation_space, first.action_space
         self.max_episode_steps = first.spec.max_episode_steps if first.spec else None
 
-    def reset(self, sims: NDArray[np.int64], seeds: Sequence[int] | None) -> NDArray[Any]:
+    def reset(
+        self, sims: NDArray[np.int64], seeds: Sequence[int | None] | None = None
+    ) -> NDArray[Any]:
         """Start episodes; see Simulations."""
         chosen = [None] * len(sims) if seeds is None else seeds
         pairs = zip(sims.tolist(), chosen, strict=True)
@@ -76,16 +78,19 @@ class GymnasiumSimulations:
         flags = np.array(terminated, np.bool_), np.array(truncated, np.bool_)
         return np.array(obs), np.array(reward, np.float64), *flags
 
-    def generator_state(self, sim: int) -> dict[str, Any] | None:
-        """Return the state of an environment's generator, None where it is not PCG64."""
-        bits = getattr(self._env(sim).unwrapped.np_random, "bit_generator", None)
-        return dict(bits.state) if isinstance(bits, np.random.PCG64) else None
+    def generator_states(self, sims: NDArray[np.int64]) -> list[dict[str, Any]]:
+        """Return the states of generators [n]; empty where it is not numpy's PCG64."""
+        generators = [self._env(sim).unwrapped.np_random for sim in sims.tolist()]
+        bits = [getattr(generator, "bit_generator", None) for generator in generators]
+        return [dict(each.state) if isinstance(each, np.random.PCG64) else {} for each in bits]
 
-    def restore_generator(self, sim: int, state: dict[str, Any]) -> None:
-        """Put a generator's state back."""
-        generator = np.random.Generator(np.random.PCG64())
-        generator.bit_generator.state = state
-        self._env(sim).unwrapped.np_random = generator
+    def restore_generators(self, states: Sequence[dict[str, Any]], sims: NDArray[np.int64]) -> None:
+        """Put generators' states back."""
+        for sim, state in zip(sims.tolist(), states, strict=True):
+            if state:
+                generator = np.random.Generator(np.random.PCG64())
+                generator.bit_generator.state = state
+                self._env(sim).unwrapped.np_random = generator
 
     def close(self) -> None:
         """Close the environments."""

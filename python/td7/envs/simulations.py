@@ -22,10 +22,12 @@ class Simulations(Protocol):
     action_space: Box
     max_episode_steps: int | None
 
-    def reset(self, sims: NDArray[np.int64], seeds: Sequence[int] | None) -> NDArray[Any]:
+    def reset(
+        self, sims: NDArray[np.int64], seeds: Sequence[int | None] | None = None
+    ) -> NDArray[Any]:
         """Start an episode in each of sims [n] and return the observations [n, S].
 
-        A seed starts the simulation's generator anew; without, its stream goes on.
+        A seed starts the simulation's generator anew; None goes on with its stream.
         """
 
     def step(self, sims: NDArray[np.int64], actions: NDArray[np.float32]) -> Stepped:
@@ -34,11 +36,11 @@ class Simulations(Protocol):
         Returns obs [n, S], reward [n], terminated [n], truncated [n].
         """
 
-    def generator_state(self, sim: int) -> dict[str, Any] | None:
-        """Return the state of a simulation's generator, None where it is not numpy's PCG64."""
+    def generator_states(self, sims: NDArray[np.int64]) -> list[dict[str, Any]]:
+        """Return the states of generators [n]: of numpy's PCG64, or empty where it is another."""
 
-    def restore_generator(self, sim: int, state: dict[str, Any]) -> None:
-        """Put a generator's state back."""
+    def restore_generators(self, states: Sequence[dict[str, Any]], sims: NDArray[np.int64]) -> None:
+        """Put generators' states back; an empty one leaves the generator as it is."""
 
     def close(self) -> None:
         """Release what the simulations hold."""

@@ -72,9 +72,7 @@ class SteppedRollouts:
             sims = [i for i, rows in enumerate(self._rows) if left[i] > 0 and not rows.ended]
             if not sims:
                 return
-            for sim in sims:
-                if not self._rows[sim].running:
-                    self._start(sim)
+            self._start([sim for sim in sims if not self._rows[sim].running])
             actions = self._actions(policies, sims, behaviours)
             bounded = np.empty_like(actions)
             for place, sim in enumerate(sims):
@@ -116,8 +114,8 @@ class SteppedRollouts:
             self._steps[member, sim] = taken
             self._rows[index] = _Rows()
             self._seeded[index] = state is not None
-            if state:
-                self.simulations.restore_generator(index, state)
+            if state is not None:
+                self.simulations.restore_generators([state], np.array([index]))
 
     def generators(self, member: int) -> list[GeneratorState]:
         """Return the states of a member's generators: None before the first episode.
@@ -125,10 +123,10 @@ class SteppedRollouts:
         Of an environment whose generator is not Gymnasium's PCG64 it is an empty dict; such a
         generator cannot be put back.
         """
-        first = self._index(member, 0)
+        sims = np.arange(self._index(member, 0), self._index(member + 1, 0))
         return [
-            self.simulations.generator_state(i) or {} if self._seeded[i] else None
-            for i in range(first, first + self.num_envs)
+            self.simulations.generator_states(sims[i : i + 1])[0] if self._seeded[sim] else None
+            for i, sim in enumerate(sims)
         ]
 
     def close(self) -> None:
@@ -138,12 +136,16 @@ class SteppedRollouts:
     def _index(self, member: int, sim: int) -> int:
         return member * self.num_envs + sim
 
-    def _start(self, sim: int) -> None:
+    def _start(self, sims: Sequence[int]) -> None:
+        if not sims:
+            return
         # a simulation's generator is seeded once; later resets go on with its stream
-        seeds = None if self._seeded[sim] else [self._env_seeds[sim]]
-        obs = self.simulations.reset(np.array([sim]), seeds)
-        self._seeded[sim] = True
-        self._rows[sim] = _Rows(obs=[self._finite(sim, obs[0], "first observation")], running=True)
+        seeds = [None if self._seeded[sim] else self._env_seeds[sim] for sim in sims]
+        obs = self.simulations.reset(np.array(sims), seeds)
+        for place, sim in enumerate(sims):
+            self._seeded[sim], self._rows[sim] = True, _Rows()
+            self._rows[sim].obs.append(self._finite(sim, obs[place], "first observation"))
+            self._rows[sim].running = True
 
     def _actions(
         self, policies: Sequence[NativePolicy], sims: Sequence[int], behaviours: Sequence[Behaviour]
