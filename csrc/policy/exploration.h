@@ -6,6 +6,7 @@
 #ifndef TD7_POLICY_EXPLORATION_H_
 #define TD7_POLICY_EXPLORATION_H_
 
+#include <array>
 #include <cstdint>
 
 #include "random/philox.h"
@@ -17,12 +18,14 @@ namespace td7 {
 inline void Explore(std::uint64_t seed, std::uint64_t env_step, float noise, const float* action,
                     int size, float* out) {
   const PhiloxStream random(seed, StreamId("exploration"), env_step);
-  for (int i = 0; i < size; ++i) {
-    const PhiloxBlock words = random.Block(static_cast<std::uint32_t>(i / 2));
-    const double normal = PhiloxStream::NormalPair(words)[i % 2 == 0 ? 0 : 1];
-    const float value = action[i] + noise * static_cast<float>(normal);
-    const float raised = value < -1.0F ? -1.0F : value;  // NaN stays NaN
-    out[i] = raised > 1.0F ? 1.0F : raised;
+  for (int i = 0; i < size; i += 2) {
+    const std::array<double, 2> pair =
+        PhiloxStream::NormalPair(random.Block(static_cast<std::uint32_t>(i / 2)));
+    for (int j = i; j < size && j < i + 2; ++j) {
+      const float value = action[j] + noise * static_cast<float>(pair[j == i ? 0 : 1]);
+      const float raised = value < -1.0F ? -1.0F : value;  // NaN stays NaN
+      out[j] = raised > 1.0F ? 1.0F : raised;
+    }
   }
 }
 
