@@ -95,6 +95,7 @@ std::vector<Rollouts::Group> Rollouts::MakeGroups(
 
 void Rollouts::RunGroup(Group* group, const Policy& policy, Behaviour behaviour, float noise,
                         const std::atomic<bool>& stopped) {
+  if (stopped.load(std::memory_order_relaxed)) return;
   std::vector<std::int64_t>& sims = group->sims;
   const std::int64_t obs_size = engine_->task().shape().obs_size;
   const auto size = static_cast<int>(engine_->model().nu);

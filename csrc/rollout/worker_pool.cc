@@ -3,7 +3,12 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
 #include <stdexcept>
+#include <thread>
+#include <vector>
 
 namespace td7 {
 namespace {
@@ -12,31 +17,41 @@ constexpr std::chrono::milliseconds kWatchEvery{20};
 
 }  // namespace
 
-WorkerPool::WorkerPool(int threads) : process_(getpid()) {
-  threads_.reserve(static_cast<std::size_t>(threads));
-  try {
-    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
-  } catch (...) {
-    Close();
-    throw;
+struct WorkerPool::Shared {
+  ~Shared() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      closing = true;
+    }
+    has_jobs.notify_all();
+    for (std::thread& thread : threads) thread.join();
   }
+
+  void Work();
+
+  std::mutex mutex;
+  std::condition_variable has_jobs;
+  std::condition_variable all_done;
+  const std::function<void(std::int64_t)>* job = nullptr;
+  std::int64_t next = 0;
+  std::int64_t count = 0;
+  std::int64_t done = 0;
+  std::exception_ptr failure;
+  bool closing = false;
+  std::vector<std::thread> threads;
+};
+
+WorkerPool::WorkerPool(int threads) : process_(getpid()), shared_(std::make_unique<Shared>()) {
+  Shared* const shared = shared_.get();
+  shared->threads.reserve(static_cast<std::size_t>(threads));
+  for (int i = 0; i < threads; ++i) shared->threads.emplace_back([shared] { shared->Work(); });
 }
 
-WorkerPool::~WorkerPool() { Close(); }
-
-void WorkerPool::Close() {
-  if (getpid() != process_) {
-    // the threads are another process's: there is nobody to wait for
-    for (std::thread& thread : threads_) thread.detach();
-    return;
-  }
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    closing_ = true;
-  }
-  has_jobs_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+WorkerPool::~WorkerPool() {
+  if (getpid() != process_) static_cast<void>(shared_.release());
 }
+
+int WorkerPool::threads() const { return static_cast<int>(shared_->threads.size()); }
 
 void WorkerPool::Run(std::int64_t count, const std::function<void(std::int64_t)>& job,
                      const std::function<void()>& watch) {
@@ -44,39 +59,41 @@ void WorkerPool::Run(std::int64_t count, const std::function<void(std::int64_t)>
   if (getpid() != process_) {
     throw std::runtime_error("simulations do not survive a fork: make them in the new process");
   }
-  std::unique_lock<std::mutex> lock(mutex_);
-  job_ = &job;
-  next_ = done_ = 0;
-  count_ = count;
-  failure_ = nullptr;
-  has_jobs_.notify_all();
-  while (!all_done_.wait_for(lock, kWatchEvery, [this] { return done_ == count_; })) {
+  Shared& shared = *shared_;
+  std::unique_lock<std::mutex> lock(shared.mutex);
+  shared.job = &job;
+  shared.next = shared.done = 0;
+  shared.count = count;
+  shared.failure = nullptr;
+  shared.has_jobs.notify_all();
+  const auto all_done = [&shared] { return shared.done == shared.count; };
+  while (!shared.all_done.wait_for(lock, kWatchEvery, all_done)) {
     lock.unlock();
     watch();
     lock.lock();
   }
-  job_ = nullptr;
-  next_ = count_ = 0;
-  if (failure_) std::rethrow_exception(failure_);
+  shared.job = nullptr;
+  shared.next = shared.count = 0;
+  if (shared.failure) std::rethrow_exception(shared.failure);
 }
 
-void WorkerPool::Work() {
-  std::unique_lock<std::mutex> lock(mutex_);
+void WorkerPool::Shared::Work() {
+  std::unique_lock<std::mutex> lock(mutex);
   while (true) {
-    has_jobs_.wait(lock, [this] { return closing_ || next_ < count_; });
-    if (closing_) return;
-    const std::int64_t index = next_++;
-    const std::function<void(std::int64_t)>& job = *job_;
+    has_jobs.wait(lock, [this] { return closing || next < count; });
+    if (closing) return;
+    const std::int64_t index = next++;
+    const std::function<void(std::int64_t)>& wanted = *job;
     lock.unlock();
-    std::exception_ptr failure;
+    std::exception_ptr thrown;
     try {
-      job(index);
+      wanted(index);
     } catch (...) {
-      failure = std::current_exception();
+      thrown = std::current_exception();
     }
     lock.lock();
-    if (failure && !failure_) failure_ = failure;
-    if (++done_ == count_) all_done_.notify_one();
+    if (thrown && !failure) failure = thrown;
+    if (++done == count) all_done.notify_one();
   }
 }
 

@@ -5,13 +5,9 @@
 #ifndef TD7_ROLLOUT_WORKER_POOL_H_
 #define TD7_ROLLOUT_WORKER_POOL_H_
 
-#include <condition_variable>
 #include <cstdint>
-#include <exception>
 #include <functional>
-#include <mutex>
-#include <thread>
-#include <vector>
+#include <memory>
 
 namespace td7 {
 
@@ -23,7 +19,7 @@ class WorkerPool {
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  int threads() const { return static_cast<int>(threads_.size()); }
+  int threads() const;
 
   // Calls job(0) ... job(count - 1), each once, on the threads, in order of their starts; meanwhile
   // calls watch() about every 20 ms on this thread. Returns when all are done. Rethrows the first
@@ -33,20 +29,12 @@ class WorkerPool {
            const std::function<void()>& watch);
 
  private:
-  void Work();
-  void Close();
+  // Threads, and what they wait on. In a forked process, which has them not, it is let go of
+  // without being destroyed: that would wait for them.
+  struct Shared;
 
-  const long process_;  // threads do not survive a fork
-  std::mutex mutex_;
-  std::condition_variable has_jobs_;
-  std::condition_variable all_done_;
-  const std::function<void(std::int64_t)>* job_ = nullptr;
-  std::int64_t next_ = 0;
-  std::int64_t count_ = 0;
-  std::int64_t done_ = 0;
-  std::exception_ptr failure_;
-  bool closing_ = false;
-  std::vector<std::thread> threads_;
+  const long process_;
+  std::unique_ptr<Shared> shared_;
 };
 
 }  // namespace td7
