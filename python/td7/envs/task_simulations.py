@@ -89,6 +89,8 @@ class TaskSimulations:
         sims = self._checked(sims)
         if seeds is not None:
             self._generators.seed(sims, seeds)
+        if not len(sims):
+            return self._no_rows()
         self._running[sims] = False
         self._reset(sims, self._generators)
         rows = hooks.observe(self.task, self.observation_space.shape[0])[sims]
@@ -105,6 +107,8 @@ class TaskSimulations:
         """
         sims = self._checked(sims)
         actions = self._checked_actions(actions, sims)
+        if not len(sims):
+            return self._no_rows(), np.zeros(0), np.zeros(0, bool), np.zeros(0, bool)
         idle = sims[~self._running[sims]]
         if len(idle):
             raise RuntimeError(f"{self.name}: simulation {idle[0]} must be reset before a step")
@@ -132,10 +136,13 @@ class TaskSimulations:
         """Put generators back to what `generator_states` returned; episodes go on as they are."""
         self._generators.restore(self._checked(self._all() if sims is None else sims), states)
 
-    def simulation(self, sim: int) -> tuple[Any, Any]:
-        """Return one simulation's MjModel and MjData, copied: to draw it, or to look at it."""
+    def simulation(self, sim: int, model: Any = None) -> tuple[Any, Any]:
+        """Return copies of one simulation's MjModel and MjData: to draw it, or to look at it.
+
+        The model is written into `model`, a copy of the task's, where one is given.
+        """
         self._checked([sim])
-        return self._batch.get_model(sim), self._batch.get_data(sim)
+        return self._batch.get_model(sim, model), self._batch.get_data(sim)
 
     def close(self) -> None:
         """Stop the threads and let go of the simulations; the object is of no use after that."""
@@ -163,7 +170,8 @@ class TaskSimulations:
 
     def _advance(self, sims: Sims) -> None:
         """Step the physics; fields of positions and velocities are then those of the new state."""
-        counted = self._batch.warning[sims][:, _DIVERGED, 1]
+        # MuJoCo's own reset of a diverged simulation sets its counters to 1, whatever they were
+        self._batch.warning[sims] = 0
         with collected_warnings() as texts:
             self._mujoco(
                 sims,
@@ -171,7 +179,7 @@ class TaskSimulations:
                     ids, self.task.frame_skip, mujoco.mjtStage.mjSTAGE_VEL.value
                 ),
             )
-        diverged = self._batch.warning[sims][:, _DIVERGED, 1] > counted
+        diverged = self._batch.warning[sims][:, _DIVERGED, 1] > 0
         if diverged.any():
             row, kind = np.argwhere(diverged)[0]
             sim, warning = sims[row], _DIVERGED[kind]
@@ -250,6 +258,9 @@ class TaskSimulations:
         hooks.reward(self.task, self.task.action)
         hooks.terminated(self.task)
         return hooks.observe(self.task, None).shape[1]
+
+    def _no_rows(self) -> NDArray[np.float64]:
+        return np.zeros((0, *self.observation_space.shape))
 
     def _has(self, hook: str) -> bool:
         return getattr(type(self.task), hook) is not getattr(Task, hook)

@@ -1,0 +1,47 @@
+"""The robot that ships as an example does what its file says."""
+
+import numpy as np
+import pytest
+
+from td7.envs.task_loading import load_task
+from td7.envs.task_simulations import TaskSimulations
+
+
+@pytest.fixture(scope="module")
+def sims():
+    return TaskSimulations(load_task("td7.examples.reach_arm:ReachArm"), 64, 2)
+
+
+def test_the_arm_reaches_its_targets_by_a_hand_written_controller(sims):
+    """A transposed-Jacobian controller with gravity compensation: the task can be done."""
+    task, everyone = sims.task, np.arange(64)
+    sims.reset(everyone, everyone.tolist())
+    low, high = sims.action_space.low, sims.action_space.high
+    body, first = task.mj_model.site("tip").bodyid[0], task.target - task.tip
+    for _ in range(150):
+        jacobian, _ = task._batch.jac(body, task.tip)
+        pull = np.einsum("nij,ni->nj", jacobian, 80 * (task.target - task.tip))
+        torque = pull + task.data("qfrc_bias") - 0.8 * task.qvel
+        sims.step(everyone, np.clip(torque, low, high).astype(np.float32))
+    distance = np.linalg.norm(task.target - task.tip, axis=1)
+    assert np.linalg.norm(first, axis=1).mean() > 0.2
+    assert np.median(distance) < 0.03
+
+
+def test_the_arm_differs_from_episode_to_episode(sims):
+    sims.reset(np.arange(64), range(64))
+    for name, index in {
+        "body_mass": 2,
+        "dof_damping": 1,
+        "dof_frictionloss": 0,
+        "actuator_gainprm": (1, 0),
+    }.items():
+        values = sims.task.model_field(name).reshape(64, *sims.task.model_field(name).shape[1:])
+        assert len(np.unique([row[index] for row in values])) == 64
+
+
+def test_its_names_and_units_are_complete(sims):
+    task = sims.task
+    assert len(task.obs_names) == len(task.obs_units) == 12
+    assert list(task.action_names) == ["turn", "shoulder", "elbow"]
+    assert task.dt == pytest.approx(0.02)
