@@ -39,6 +39,7 @@ def robot(tmp_path):
     (tmp_path / "my_robot.py").write_text(ROBOT)
     yield tmp_path / "my_robot.py"
     sys.modules.pop("weights", None)
+    sys.modules.pop("my_robot", None)
 
 
 def test_a_task_in_a_file_finds_its_model_and_modules_beside_it(robot, monkeypatch):
@@ -48,6 +49,7 @@ def test_a_task_in_a_file_finds_its_model_and_modules_beside_it(robot, monkeypat
     assert TaskSimulations(cls, 2).reset([0, 1]).shape == (2, 1)
     monkeypatch.chdir(robot.parent)
     assert load_task("my_robot.py:MyTask").__name__ == "MyTask"
+    assert load_task("my_robot:MyTask").__name__ == "MyTask"
     monkeypatch.chdir("/")
     subclass = type("Mine", (cls,), {})  # the model lies beside the class that names it
     TaskSimulations(subclass)

@@ -6,6 +6,8 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -32,14 +34,17 @@ def load_task(name: str) -> type[Task]:
     if not where or not class_name.isidentifier():
         raise ValueError(f"task must be FILE.py:CLASS or PACKAGE.MODULE:CLASS, got {name!r}")
     try:
-        module = _run_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+        file = Path(where) if where.endswith(".py") else None
+        with _importable(file.resolve().parent if file else Path.cwd()):
+            module = _run_file(file) if file else importlib.import_module(where)
     except FileNotFoundError as error:
         if error.filename != where:
             raise ValueError(_failed(where, error)) from error
         raise ValueError(f"task {name!r}: there is no file {Path(where).resolve()}") from error
     except (Exception, SystemExit) as error:
-        if isinstance(error, ModuleNotFoundError) and where.split(".")[0] == error.name:
-            raise ValueError(f"task {name!r}: there is no module {error.name!r}") from error
+        missing = f"{error.name}." if isinstance(error, ModuleNotFoundError) else "?"
+        if f"{where}.".startswith(missing):
+            raise ValueError(f"task {name!r}: there is no module {missing[:-1]!r}") from error
         raise ValueError(_failed(where, error)) from error
     task = getattr(module, class_name, None)
     if isinstance(task, type) and issubclass(task, Task) and task is not Task:
@@ -68,14 +73,20 @@ def _run_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"{path.stem}_{digest}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # as when Python runs a file: what lies beside it can be imported
-    sys.path.insert(0, str(path.parent))
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[spec.name]
         raise
-    finally:
-        sys.path.remove(str(path.parent))
     return module
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let what lies in a folder be imported, as when Python runs a file in it."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
