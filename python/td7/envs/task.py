@@ -1,5 +1,7 @@
 """A robot of one's own: an MJCF model, and reward and observation in numpy over N simulations.
 
+    from td7.envs import Task
+
     class Pendulum(Task):
         model = "pendulum.xml"  # beside this file
         frame_skip = 4
@@ -59,6 +61,9 @@ class Task:
     of the simulations that a hook is to write; it must write no others. `random` draws a row for
     each of them. The hooks run once with scratch generators when simulations are made, which
     checks their shapes; real episodes start after that, each with its own reset.
+
+    A saved run holds the simulations' generators, not what a task keeps from episode to episode:
+    let what an episode is like follow from `random` alone.
 
     Fields describe the state that a step has led to, save for those of accelerations and forces
     (accelerometer, force and torque sensors, contact forces): they are the last substep's.

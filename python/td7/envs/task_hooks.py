@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from td7.envs.gymnasium import DivergedError
 from td7.envs.task import Sims, Task
+from td7.envs.task_random import SimulationRandom
 
 
 def call(task: Task, hook: str, *args: Any) -> Any:
@@ -21,6 +22,27 @@ def call(task: Task, hook: str, *args: Any) -> Any:
         raise RuntimeError(
             f"{_name(task, hook)} raised {type(error).__name__}: {error} ({place(error)})"
         ) from error
+
+
+def write(task: Task, hook: str, sims: Sims, random: SimulationRandom) -> None:
+    """Call a hook that is to write `sims` alone; undo and refuse what it wrote of others."""
+    others = np.ones(task.num_sims, bool)
+    others[sims] = False
+    arrays = {"the state": task._batch.state} if others.any() else {}
+    if arrays:
+        arrays |= {name: task._batch.expand(name) for name in task._own_values}
+    before = {what: array[others] for what, array in arrays.items()}
+    call(task, hook, sims, random)
+    for what, array in arrays.items():
+        now, then = array[others], before[what]
+        same = (now == then) | (np.isnan(now) & np.isnan(then))
+        if not same.all():
+            sim = np.flatnonzero(others)[np.argwhere(~same)[0][0]]
+            array[others] = then
+            raise ValueError(
+                f"{_name(task, hook)} wrote {what} of simulation {sim}, which is not among its "
+                "sims: write rows, field[sims] = ..."
+            )
 
 
 def place(error: BaseException) -> str:

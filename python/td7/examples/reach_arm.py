@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from td7.envs.task import Sims, Task
-from td7.envs.task_random import SimulationRandom
+from td7.envs import SimulationRandom, Task
+from td7.envs.task import Sims
 
 
 class ReachArm(Task):
