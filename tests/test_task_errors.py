@@ -182,6 +182,28 @@ def test_a_divergence_is_an_error_and_nothing_has_moved():
     sims.step([0, 1, 2], zeros())
 
 
+def test_a_hook_that_fails_leaves_state_delay_and_streams_as_they_were():
+    def after_step(self, sims, random):
+        random.normal()
+
+    def reward(self, action):
+        return action[:, 0] / (0.0 if self.failing else 1.0)
+
+    mine = task(after_step=after_step, reward=reward, failing=False, action_delay=(1, 1))
+    sims, twin = running(mine), running(mine)
+    sims.task.failing = True
+    with np.errstate(divide="ignore"), pytest.raises(DivergedError):
+        sims.step([0, 1], zeros(2) + 2)
+    assert sims.generator_states() == twin.generator_states()
+    sims.task.failing = False
+    for step in range(2):
+        got, want = (each.step([0, 1, 2], zeros() + step) for each in (sims, twin))
+        for ours, theirs in zip(got, want, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(sims.task.data("qpos"), twin.task.data("qpos"))
+    assert sims.generator_states() == twin.generator_states() != running(mine).generator_states()
+
+
 def test_an_error_of_mujoco_names_simulation_and_step_and_the_others_go_on():
     welded = SLIDER.replace("<body>", '<body name="cart">').replace(
         "<actuator>", '<equality><weld body1="cart"/></equality><actuator>'
