@@ -107,7 +107,7 @@ def test_a_file_without_the_task_is_refused(robot, source, name, text):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("nowhere.py:MyTask", "task 'nowhere.py:MyTask': there is no file "),
+        ("./nowhere.py:MyTask", "task './nowhere.py:MyTask': there is no file "),
         ("nowhere:MyTask", "task 'nowhere:MyTask': there is no module 'nowhere'"),
         ("td7.nowhere:MyTask", "task 'td7.nowhere:MyTask': there is no module 'td7.nowhere'"),
         ("td7.examples.reach_arm:Arm", "has no Arm; its tasks are: ReachArm"),

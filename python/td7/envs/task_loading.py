@@ -33,14 +33,12 @@ def load_task(name: str) -> type[Task]:
     where, _, class_name = name.rpartition(":")
     if not where or not class_name.isidentifier():
         raise ValueError(f"task must be FILE.py:CLASS or PACKAGE.MODULE:CLASS, got {name!r}")
+    file = Path(where) if where.endswith(".py") else None
+    if file and not file.is_file():
+        raise ValueError(f"task {name!r}: there is no file {file.resolve()}")
     try:
-        file = Path(where) if where.endswith(".py") else None
         with _importable(file.resolve().parent if file else Path.cwd()):
             module = _run_file(file) if file else importlib.import_module(where)
-    except FileNotFoundError as error:
-        if error.filename != where:
-            raise ValueError(_failed(where, error)) from error
-        raise ValueError(f"task {name!r}: there is no file {Path(where).resolve()}") from error
     except (Exception, SystemExit) as error:
         missing = f"{error.name}." if isinstance(error, ModuleNotFoundError) else "?"
         if f"{where}.".startswith(missing):
@@ -65,8 +63,6 @@ def _failed(where: str, error: BaseException) -> str:
 
 
 def _run_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise FileNotFoundError(2, "no such file", str(path))
     path = path.resolve()
     # a name of its own for each path: two robots may both have a task.py
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
