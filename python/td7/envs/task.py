@@ -1,5 +1,6 @@
 """A robot of one's own: an MJCF model, and reward and observation in numpy over N simulations.
 
+    import numpy as np
     from td7.envs import Task
 
     class Pendulum(Task):
