@@ -1,4 +1,4 @@
-"""A bench-top arm that brings its tip to a target, trained to be put on a real one.
+"""A bench-top arm that brings its tip to one target after another, trained to be put on a real one.
 
 Train it with `td7 train --env td7.examples.reach_arm:ReachArm`, or copy this file and
 reach_arm.xml and begin your own: `td7 train --env my_robot.py:MyRobot`.
@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from td7.envs import SimulationRandom, Task
 from td7.envs.task import Sims
 
+TARGETS = 4  # in an episode, for the same time each
+
 
 class ReachArm(Task):
-    """Three position servos, told their angles at 50 Hz; every episode another arm and target."""
+    """Three position servos, told their angles at 50 Hz; every episode another arm and targets."""
 
     model = "reach_arm.xml"
     frame_skip = 5  # of 4 ms: 50 Hz
-    max_episode_steps = 100  # 2 s
+    max_episode_steps = 200  # 4 s
     action_delay = (0, 2)  # up to 40 ms from the computer to the servos
     obs_names = (
         *("turn_angle", "shoulder_angle", "elbow_angle"),
@@ -33,6 +35,7 @@ class ReachArm(Task):
         self.qpos, self.qvel = self.data("qpos"), self.data("qvel")  # [N, 3]
         self.tip = self.site("tip").xpos  # [N, 3]
         self.target = self.data("mocap_pos")[:, 0]  # [N, 3]
+        self.targets = np.zeros((self.num_sims, TARGETS, 3))
 
     def randomise(self, sims: Sims, random: SimulationRandom) -> None:
         """Vary what is known of a real arm to some percent only."""
@@ -48,10 +51,17 @@ class ReachArm(Task):
     def reset(self, sims: Sims, random: SimulationRandom) -> None:
         self.qpos[sims] = random.uniform([-0.5, -0.3, 0.5], [0.5, 0.3, 1.2])
         self.data("ctrl")[sims] = self.qpos[sims]
-        radius, bearing, height = random.uniform([0.2, -1.2, 0.05], [0.38, 1.2, 0.35]).T
-        self.target[sims] = np.stack(
-            [radius * np.cos(bearing), radius * np.sin(bearing), height], axis=1
+        polar = random.uniform([0.2, -1.2, 0.05], [0.38, 1.2, 0.35], (TARGETS, 3))
+        radius, bearing, height = np.moveaxis(polar, -1, 0)
+        self.targets[sims] = np.stack(
+            [radius * np.cos(bearing), radius * np.sin(bearing), height], axis=-1
         )
+        self.target[sims] = self.targets[sims, 0]
+
+    def after_step(self, sims: Sims, random: SimulationRandom) -> None:
+        step = np.rint(self.data("time")[sims] / self.dt).astype(np.int64)
+        turn = np.minimum(step * TARGETS // self.max_episode_steps, TARGETS - 1)
+        self.target[sims] = self.targets[sims, turn]
 
     def observe(self) -> NDArray[np.float64]:
         return np.hstack([self.qpos, self.qvel, self.target - self.tip, self.action])
