@@ -1,7 +1,14 @@
 """Shared by the tests: toy environments and a configuration small enough to train in seconds."""
 
+import ctypes.util
+import os
+import sys
+
 import pytest
 import torch
+
+if sys.platform == "linux" and ctypes.util.find_library("EGL"):
+    os.environ.setdefault("MUJOCO_GL", "egl")  # before MuJoCo is imported; needs no display
 
 import toy_envs
 from td7.config import RunConfig, TD7Config

@@ -1,8 +1,5 @@
 """Frames of a native task beside those of Gymnasium's own environments."""
 
-import os
-import sys
-
 import gymnasium
 import mujoco
 import numpy as np
@@ -17,8 +14,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*settotalmass")
 def gl(monkeypatch, tmp_path):
     """Skip where nothing can be drawn."""
     monkeypatch.chdir(tmp_path)  # where MuJoCo may write its MUJOCO_LOG.TXT
-    if sys.platform == "linux" and "MUJOCO_GL" not in os.environ:
-        monkeypatch.setenv("MUJOCO_GL", "egl")
     try:
         env = gymnasium.make("Hopper-v5", render_mode="rgb_array", width=8, height=8)
         env.reset()

@@ -18,9 +18,17 @@ class Simulations(Protocol):
     Shape letters: n simulations of a call, S observation, A action.
     """
 
-    observation_space: Box
-    action_space: Box
-    max_episode_steps: int | None
+    @property
+    def observation_space(self) -> Box:
+        """Of one simulation."""
+
+    @property
+    def action_space(self) -> Box:
+        """Of one simulation."""
+
+    @property
+    def max_episode_steps(self) -> int | None:
+        """Steps after which an episode is cut, None if never."""
 
     def reset(
         self, sims: NDArray[np.int64], seeds: Sequence[int | None] | None = None

@@ -37,9 +37,17 @@ class Rollouts(Protocol):
     counter i * 2^40 + t for step t in the life of simulation i.
     """
 
-    observation_space: Box
-    action_space: Box
-    max_episode_steps: int | None
+    @property
+    def observation_space(self) -> Box:
+        """Of one simulation."""
+
+    @property
+    def action_space(self) -> Box:
+        """Of one simulation."""
+
+    @property
+    def max_episode_steps(self) -> int | None:
+        """Steps after which an episode is cut, None if never."""
 
     @property
     def steps(self) -> NDArray[np.int64]:

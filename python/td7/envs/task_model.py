@@ -1,0 +1,102 @@
+"""The MuJoCo model of a task: found, compiled, and checked to have bounded actuators."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from td7.envs.task import Task
+
+
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """Collect what MuJoCo warns of, so that it leaves no MUJOCO_LOG.TXT in the working folder."""
+    texts: list[str] = []
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(lambda text: texts.append(text.strip()))
+    try:
+        yield texts
+    finally:
+        mujoco.set_mju_user_warning(before)
+
+
+def compile_model(task: Task) -> Any:
+    """Return the MjModel of a task, its Newton solver on a dense Jacobian.
+
+    Raises FileNotFoundError naming a file that is not there, ValueError with MuJoCo's text for one
+    that does not compile, TypeError for a model that is neither a path nor an MjModel.
+    """
+    given, name = task.model, f"{type(task).__name__}.model"
+    if isinstance(given, mujoco.MjModel):
+        return _solved_densely(copy.copy(given), name)
+    if not isinstance(given, (str, Path)):
+        raise TypeError(f"{name} must be the path of an MJCF file or an MjModel, got {given!r}")
+    path = _folder_of_model(type(task)) / given
+    if not path.is_file():
+        raise FileNotFoundError(f"{name}: there is no file {path}")
+    with collected_warnings() as texts:
+        try:
+            model = mujoco.MjModel.from_xml_path(str(path))
+        except ValueError as error:
+            raise ValueError(f"{name}: {path} does not compile: {error}") from error
+    for text in texts:
+        warnings.warn(f"{name}: {text}", stacklevel=2)
+    return _solved_densely(model, name)
+
+
+def action_bounds(model: Any, name: str) -> NDArray[np.float64]:
+    """Return the actuators' ctrlrange [A, 2], in their own units.
+
+    Raises ValueError, naming the actuator, where there is no finite range with low < high.
+    """
+    if model.nu == 0:
+        raise ValueError(f"{name}: the model must have at least one actuator, got none")
+    for actuator, (low, high) in enumerate(model.actuator_ctrlrange):
+        if not model.actuator_ctrllimited[actuator]:
+            got = "none"
+        elif not (np.isfinite([low, high]).all() and low < high):
+            got = f"{low} {high}"
+        else:
+            continue
+        raise ValueError(
+            f"{name}: actuator {actuator_name(model, actuator)} must have a finite ctrlrange "
+            f"(its bounds are the action's), got {got}"
+        )
+    return np.array(model.actuator_ctrlrange, np.float64)
+
+
+def actuator_name(model: Any, actuator: int) -> str:
+    """Return an actuator's name in the MJCF, or its number where it has none."""
+    return model.actuator(actuator).name or str(actuator)
+
+
+def _folder_of_model(task: type) -> Path:
+    """Return the folder of the file that defines the class whose `model` it is."""
+    owner = next(each for each in task.__mro__ if "model" in vars(each))
+    file = getattr(sys.modules.get(owner.__module__), "__file__", None)
+    return Path(file).resolve().parent if file else Path.cwd()
+
+
+def _solved_densely(model: Any, name: str) -> Any:
+    # MuJoCo 4.0.0's Newton solver is wrong for sparse Jacobians, which AUTO chooses from 60
+    # degrees of freedom on
+    newton = model.opt.solver == mujoco.mjtSolver.mjSOL_NEWTON
+    if mujoco.__version__ == "4.0.0" and newton and mujoco.mj_isSparse(model):
+        if model.opt.jacobian == mujoco.mjtJacobian.mjJAC_SPARSE:
+            warnings.warn(
+                f'{name} asks for jacobian="sparse", with which the Newton solver of MuJoCo 4.0.0 '
+                'is wrong: take "dense" or another solver',
+                stacklevel=3,
+            )
+        else:
+            model.opt.jacobian = mujoco.mjtJacobian.mjJAC_DENSE
+    return model

@@ -1,0 +1,1 @@
+"""Robots to start one's own from: each is a Task and its MJCF."""
