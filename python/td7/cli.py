@@ -34,7 +34,8 @@ def train(
     """Train TD7 online, one member for each seed, all in one program.
 
     Args:
-        env: Gymnasium id with 1-D Box observations and finite Box actions.
+        env: Gymnasium id with 1-D Box observations and finite Box actions, or a task of your own:
+            my_robot.py:MyTask.
         seeds: Seeds to train at once: 3 or 0,1,5 or 0:10 (ten seeds).
         total_steps: Environment steps of each seed; 300000, or the resumed run's own.
         device: auto, cpu, cuda or cuda:N.
