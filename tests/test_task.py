@@ -8,7 +8,7 @@ import pytest
 
 import task_twin
 from td7.envs.task import Task
-from td7.envs.task_simulations import TaskSimulations
+from td7.envs.task.simulations import TaskSimulations
 
 N = 6
 ALL = np.arange(N)

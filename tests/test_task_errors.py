@@ -6,7 +6,7 @@ import pytest
 
 from td7.envs.gymnasium import SimulationError
 from td7.envs.task import Task
-from td7.envs.task_simulations import TaskSimulations
+from td7.envs.task.simulations import TaskSimulations
 from test_task import SLIDER, Slider
 
 

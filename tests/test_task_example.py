@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from td7.envs.task_loading import load_task
-from td7.envs.task_simulations import TaskSimulations
+from td7.envs.task.loading import load_task
+from td7.envs.task.simulations import TaskSimulations
 
 
 @pytest.fixture(scope="module")

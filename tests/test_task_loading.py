@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from td7.envs.task_loading import load_task, names_task
-from td7.envs.task_simulations import TaskSimulations
+from td7.envs.task.loading import load_task, names_task
+from td7.envs.task.simulations import TaskSimulations
 from test_task import SLIDER
 
 ROBOT = """

@@ -7,7 +7,7 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import task_twin
-from td7.envs.task_vector_env import TaskVectorEnv
+from td7.envs.task.vector_env import TaskVectorEnv
 
 
 def both(mode, num_envs=5, **kwargs):

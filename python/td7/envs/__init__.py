@@ -8,14 +8,16 @@ from td7.envs.gymnasium import (
     to_space,
 )
 from td7.envs.make import make_simulations, make_vec
-from td7.envs.native import is_native
-from td7.envs.native_vector_env import NativeVectorEnv
+from td7.envs.native import NativeVectorEnv, is_native
 from td7.envs.simulations import Simulations
-from td7.envs.task import Task
-from td7.envs.task_loading import load_task, names_task
-from td7.envs.task_random import SimulationRandom
-from td7.envs.task_simulations import TaskSimulations
-from td7.envs.task_vector_env import TaskVectorEnv
+from td7.envs.task import (
+    SimulationRandom,
+    Task,
+    TaskSimulations,
+    TaskVectorEnv,
+    load_task,
+    names_task,
+)
 
 __all__ = [
     "GymnasiumSimulations",

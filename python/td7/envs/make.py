@@ -8,13 +8,9 @@ from gymnasium import make_vec as make_gymnasium_vec
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from td7.envs.gymnasium import GymnasiumSimulations, naming_the_id
-from td7.envs.native import is_native, processors
-from td7.envs.native_vector_env import NativeVectorEnv
+from td7.envs.native import NativeVectorEnv, is_native, processors
 from td7.envs.simulations import Simulations
-from td7.envs.task import Task
-from td7.envs.task_loading import load_task, names_task
-from td7.envs.task_simulations import TaskSimulations
-from td7.envs.task_vector_env import TaskVectorEnv
+from td7.envs.task import Task, TaskSimulations, TaskVectorEnv, load_task, names_task
 from td7.envs.vector_args import at_least, checked_mode
 
 

@@ -15,9 +15,9 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from td7.envs.gymnasium import SimulationError, naming_the_id
-from td7.envs.info_rows import Flags, InfoRows, Infos
-from td7.envs.native import is_native, make_engine, pcg64_state, pcg64_words
-from td7.envs.simulation_renderer import RENDER_MODES, SimulationRenderer
+from td7.envs.native.engine import is_native, make_engine, pcg64_state, pcg64_words
+from td7.envs.native.info_rows import Flags, InfoRows, Infos
+from td7.envs.native.renderer import RENDER_MODES, SimulationRenderer
 from td7.envs.vector_args import at_least, checked_mask, checked_mode, task_arguments
 from td7.extension import core
 

@@ -21,7 +21,7 @@
         def reward(self, action):
             return np.cos(self.angle[:, 0]) - 0.01 * np.square(action[:, 0])
 
-It trains with `td7 train --env pendulum.py:Pendulum`. What runs it is td7.envs.task_simulations.
+It trains with `td7 train --env pendulum.py:Pendulum`. What runs it is td7.envs.task.simulations.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from td7.envs.task_random import SimulationRandom
+from td7.envs.task.random import SimulationRandom
 
 Sims = NDArray[np.int64]
 

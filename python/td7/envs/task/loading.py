@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from td7.envs.task import Task
-from td7.envs.task_hooks import place
+from td7.envs.task.definition import Task
+from td7.envs.task.hooks import place
 
 
 def names_task(env: str) -> bool:

@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from td7.envs.task import Task
+from td7.envs.task.definition import Task
 
 
 @contextmanager

@@ -15,12 +15,12 @@ from gymnasium.spaces import Box
 from mujoco import batch
 from numpy.typing import ArrayLike, NDArray
 
-from td7.envs import task_hooks as hooks
 from td7.envs.gymnasium import SimulationError
-from td7.envs.task import Sims, Task
-from td7.envs.task_model import action_bounds, collected_warnings, compile_model
-from td7.envs.task_random import SimulationGenerators
-from td7.envs.task_settings import check_settings, name_entries
+from td7.envs.task import hooks
+from td7.envs.task.definition import Sims, Task
+from td7.envs.task.model import action_bounds, collected_warnings, compile_model
+from td7.envs.task.random import SimulationGenerators
+from td7.envs.task.settings import check_settings, name_entries
 
 # MuJoCo resets a simulation that has diverged within the step, and only counts it here
 _DIVERGED = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from td7.envs.task import Task
-from td7.envs.task_model import actuator_name
+from td7.envs.task.definition import Task
+from td7.envs.task.model import actuator_name
 
 
 def check_settings(task: Task) -> None:

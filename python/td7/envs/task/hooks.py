@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td7.envs.gymnasium import SimulationError
-from td7.envs.task import Sims, Task
-from td7.envs.task_random import SimulationRandom
+from td7.envs.task.definition import Sims, Task
+from td7.envs.task.random import SimulationRandom
 
 
 def call(task: Task, hook: str, *args: Any) -> Any:

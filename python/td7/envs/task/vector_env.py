@@ -12,8 +12,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from td7.envs.task import Task
-from td7.envs.task_simulations import TaskSimulations
+from td7.envs.task.definition import Task
+from td7.envs.task.simulations import TaskSimulations
 
 Observations = NDArray[np.float64]
 Infos = dict[str, Any]
