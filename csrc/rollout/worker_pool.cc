@@ -13,7 +13,7 @@
 namespace td7 {
 namespace {
 
-constexpr std::chrono::milliseconds kWatchEvery{20};
+constexpr std::chrono::milliseconds kWatchEvery{10};
 
 }  // namespace
 

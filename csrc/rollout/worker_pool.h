@@ -22,7 +22,7 @@ class WorkerPool {
   int threads() const;
 
   // Calls job(0) ... job(count - 1), each once, on the threads, in order of their starts; meanwhile
-  // calls watch() about every 20 ms on this thread. Returns when all are done. Rethrows the first
+  // calls watch() about every 10 ms on this thread. Returns when all are done. Rethrows the first
   // exception of a job, once all jobs have ended; watch must not throw. Throws std::runtime_error
   // in a process forked since the construction, which has no threads.
   void Run(std::int64_t count, const std::function<void(std::int64_t)>& job,
