@@ -183,14 +183,26 @@ def extreme_actions(env_id, steps):
 @pytest.mark.parametrize("env_id", TASKS)
 @pytest.mark.parametrize("make_actions", [random_actions, extreme_actions])
 def test_a_task_is_gymnasiums_to_the_bit(env_id, make_actions):
-    steps = 1050 if make_actions is random_actions else 250
+    episodes = compare(env_id, make_actions, 1050 if make_actions is random_actions else 250)
+    # each simulation's episode has been cut, or ended, at least once
+    assert episodes >= (SIMS if make_actions is random_actions else 0)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("env_id", TASKS)
+@pytest.mark.parametrize("make_actions", [random_actions, extreme_actions])
+def test_a_task_stays_gymnasiums_to_the_bit(env_id, make_actions):
+    assert compare(env_id, make_actions, 4100) >= 4 * SIMS
+
+
+def compare(env_id, make_actions, steps):
+    """Step three seeds side by side and return the number of their episodes."""
     twins = Twins(env_id)
     twins.reset()
     for actions in make_actions(env_id, steps):
         twins.step(actions)
-    # each simulation's episode has been cut, or ended, at least once
-    assert twins.episodes >= (SIMS if make_actions is random_actions else 0)
     twins.close()
+    return twins.episodes
 
 
 @pytest.mark.parametrize(("env_id", "kwargs"), CHANGED)
