@@ -31,6 +31,7 @@ from benchmarks import peers
 from benchmarks.memory import available_bytes, resident_bytes
 from benchmarks.peers.lap_replay import Td7
 from benchmarks.peers.subject import ADD_METRICS, CYCLE_METRICS, Subject, expected_bytes
+from benchmarks.rows import summary
 from benchmarks.timing import Clock, Effort, check, fill
 from benchmarks.transitions import STEPS, Case, Episode
 from td7 import machine
@@ -130,17 +131,7 @@ class Benchmark:
 
     def _add_row(self, name: str, case: str, metric: str, values: list[float]) -> None:
         scale = 1 / STEPS if metric == "bulk_add_us" else 1.0
-        low, median, high = np.percentile(values, [25, 50, 75]) * scale
-        self.rows.append(
-            {
-                "name": name,
-                "case": case,
-                "metric": metric,
-                "median": round(float(median), 4),
-                "iqr": round(float(high - low), 4),
-                "n": len(values),
-            }
-        )
+        self.rows.append(summary(name, case, metric, [scale * value for value in values]))
 
 
 def _under(name: str) -> peers.Build:

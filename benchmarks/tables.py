@@ -1,4 +1,4 @@
-"""Write benchmarks/results/replay.json into the README's table, between its two markers.
+"""Write the results that are kept (benchmarks/results) into the README's tables, between markers.
 
 python -m benchmarks.tables
 """
@@ -13,14 +13,41 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 REPLAY = ROOT / "benchmarks" / "results" / "replay.json"
+ROLLOUT = ROOT / "benchmarks" / "results" / "rollout.json"
 COLUMNS = {"HalfCheetah": "halfcheetah/1000000", "Humanoid": "humanoid/1000000"}
-NOT_PACKAGES = ("python", "mujoco")  # versions that say nothing about a replay
+NOT_OF_A_REPLAY = ("python", "mujoco")  # versions that say nothing about it
 EXPLANATION = (
     "Microseconds (median) to draw 256 transitions into torch tensors and to update their "
     "priorities, and bytes a transition; full buffers of 1,000,000, one thread; hot: back to back, "
     "swept: after 16 MB of other memory were read and written; (s): it only samples, uniformly. "
     "Bytes: td7's own count of all it holds, for the others the growth of resident memory; cpprb "
     "and stable-baselines3 have slower modes that hold less."
+)
+# Row of the rollout table: implementation, case. The implementations of a case stand together.
+ROLLOUT_ROWS = {
+    "physics alone, random actions": ("raw", "env/all"),
+    "td7, random actions": ("td7", "env/all"),
+    "td7, random actions, one thread": ("td7", "env/1t"),
+    "mujoco.batch, random actions": ("mujoco.batch", "env/all"),
+    "envpool, random actions": ("envpool", "env/all"),
+    "gymnasium, random actions": ("gymnasium", "env/1t"),
+    "AsyncVectorEnv(8), random actions": ("gymnasium AsyncVectorEnv(8)", "env/all"),
+    "td7, policy": ("td7", "policy/all"),
+    "td7, policy, one thread": ("td7", "policy/1t"),
+    "td7, ten policies": ("td7", "policy/members"),
+    "td7, trained policy": ("td7", "trained/all"),
+    "mujoco.batch + onnxruntime, policy": ("mujoco.batch + onnxruntime", "policy/all"),
+    "envpool + onnxruntime, policy": ("envpool + onnxruntime", "policy/all"),
+    "gymnasium + torch, policy": ("gymnasium + torch", "policy/1t"),
+}
+ROLLOUT_EXPLANATION = (
+    "Thousand environment steps a second (median), on all processors unless it says one thread. "
+    "Physics alone is mj_step in C, which repeats the very steps that td7 took, to the bit; in "
+    "brackets td7's share of that speed, run by run. td7 collects whole episodes and keeps them, "
+    "eight simulations a thread; its policy explores, new networks of the paper's sizes (zs and "
+    "actor); ten policies have one simulation each. The other implementations get actions drawn "
+    "beforehand, or the same policy without noise. mujoco.batch leaves out the contact forces that "
+    "Ant and Humanoid observe."
 )
 
 
@@ -49,7 +76,28 @@ def replay_table(results: dict[str, Any]) -> str:
             cells += [_time(found, name, f"{case}/{state}") for state in ("hot", "swept")]
             cells.append(_number(found.get((name, f"{case}/hot", "bytes_per_transition"))))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", f"{EXPLANATION} {_provenance(results)}"])
+    return "\n".join([*lines, "", f"{EXPLANATION} {_provenance(results, NOT_OF_A_REPLAY)}"])
+
+
+def rollout_table(results: dict[str, Any]) -> str:
+    """Return the README's table of rollout figures from a results file's content."""
+    found = {(row["name"], row["case"], row["metric"]): row["median"] for row in results["rows"]}
+    tasks = list(dict.fromkeys(row["case"].split("/")[0] for row in results["rows"]))
+    headings = [task.removesuffix("-v5") for task in tasks]
+    lines = ["| | " + " | ".join(headings) + " |", "|---" + "|---:" * len(headings) + "|"]
+    for title, (name, case) in ROLLOUT_ROWS.items():
+        cells = [_speed(found, name, f"{task}/{case}") for task in tasks]
+        if any(cells):
+            lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", f"{ROLLOUT_EXPLANATION} {_provenance(results, ('python',))}"])
+
+
+def _speed(found: dict[tuple[str, str, str], float], name: str, case: str) -> str:
+    rate = found.get((name, case, "env_steps_per_s"))
+    share = found.get((name, case, "share_of_raw"))
+    if rate is None:
+        return ""
+    return f"{rate / 1000:.1f}" + (f" ({100 * share:.0f} %)" if share is not None else "")
 
 
 def _cases() -> tuple[str, ...]:
@@ -70,10 +118,10 @@ def _number(value: float | None) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def _provenance(results: dict[str, Any]) -> str:
+def _provenance(results: dict[str, Any], without: tuple[str, ...]) -> str:
     machine = results["machine"]
     known = results["versions"].items()
-    versions = ", ".join(f"{name} {each}" for name, each in known if name not in NOT_PACKAGES)
+    versions = ", ".join(f"{name} {each}" for name, each in known if name not in without)
     sets = ", ".join(machine["instruction_sets"])
     cores = f"{machine['cores']} cores ({machine['processor']}{', ' + sets if sets else ''})"
     return f"On {cores}; {versions}: `{results['command']}`"
@@ -85,4 +133,6 @@ def _markers(name: str) -> tuple[str, str]:
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__).parse_args()
-    rewrite("replay", replay_table(json.loads(REPLAY.read_text())))
+    for path, table in ((REPLAY, replay_table), (ROLLOUT, rollout_table)):
+        if path.is_file():
+            rewrite(path.stem, table(json.loads(path.read_text())))

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "rollout/timers_off.h"
+
 namespace td7 {
 namespace {
 
@@ -102,6 +104,7 @@ bool Engine::ResetOne(std::int64_t index, double* obs, double* info) {
 void Engine::Run(std::int64_t count, const std::function<void(std::int64_t)>& job,
                  const std::function<void()>& watch) {
   const LogHandler handler;
+  const TimersOff timers;
   failures_.clear();
   pool_.Run(count, job, watch);
   if (failures_.empty()) return;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -50,7 +51,7 @@ void Rollouts::Run(const std::vector<const Policy*>& policies,
   for (std::int64_t sim = 0; sim < engine_->num_sims(); ++sim) {
     state(sim).steps_left = most_steps[static_cast<std::size_t>(sim)];
   }
-  std::vector<Group> groups = MakeGroups(most_steps);
+  std::vector<Group> groups = MakeGroups(most_steps, behaviours);
   std::atomic<bool> stopped{false};
   const auto job = [&](std::int64_t index) {
     Group& group = groups[static_cast<std::size_t>(index)];
@@ -63,10 +64,10 @@ void Rollouts::Run(const std::vector<const Policy*>& policies,
   engine_->Run(static_cast<std::int64_t>(groups.size()), job, watch);
 }
 
-// As many simulations a group as keep all threads busy, up to what the policy
-// works on at once.
-std::vector<Rollouts::Group> Rollouts::MakeGroups(
-    const std::vector<std::int64_t>& most_steps) const {
+// As many simulations a group as keep all threads busy, up to what the policy works on at once.
+// Without a policy each is a group by itself: then no thread waits for another's long episodes.
+std::vector<Rollouts::Group> Rollouts::MakeGroups(const std::vector<std::int64_t>& most_steps,
+                                                  const std::vector<Behaviour>& behaviours) const {
   std::vector<Group> all;
   std::int64_t wanted = 0;
   for (std::int64_t member = 0; member < members(); ++member) {
@@ -80,10 +81,12 @@ std::vector<Rollouts::Group> Rollouts::MakeGroups(
     all.push_back(std::move(group));
   }
   const std::int64_t threads = engine_->num_threads();
-  const auto rows = static_cast<std::size_t>(std::clamp(
+  const auto most_rows = static_cast<std::size_t>(std::clamp(
       (wanted + threads - 1) / threads, std::int64_t{1}, std::int64_t{PolicyScratch::kRows}));
   std::vector<Group> groups;
   for (const Group& group : all) {
+    const bool alone = behaviours[static_cast<std::size_t>(group.member)] == Behaviour::kRandom;
+    const std::size_t rows = alone ? 1 : most_rows;
     for (std::size_t first = 0; first < group.sims.size(); first += rows) {
       const auto begin = group.sims.begin() + static_cast<std::ptrdiff_t>(first);
       const auto count = static_cast<std::ptrdiff_t>(std::min(rows, group.sims.size() - first));
@@ -101,7 +104,8 @@ void Rollouts::RunGroup(Group* group, const Policy& policy, Behaviour behaviour,
   const auto size = static_cast<int>(engine_->model().nu);
   const std::int64_t action_size = size;
   const std::uint64_t seed = seeds_[static_cast<std::size_t>(group->member)];
-  PolicyScratch scratch(policy.sizes());
+  std::optional<PolicyScratch> scratch;
+  if (behaviour != Behaviour::kRandom) scratch.emplace(policy.sizes());
   std::vector<float> obs(sims.size() * static_cast<std::size_t>(obs_size));
   std::vector<float> action(sims.size() * static_cast<std::size_t>(action_size));
   std::vector<float> env_action(action.size());
@@ -114,8 +118,8 @@ void Rollouts::RunGroup(Group* group, const Policy& policy, Behaviour behaviour,
       const EpisodeRows& now = episode(sims[static_cast<std::size_t>(row)]);
       std::copy(now.obs.end() - obs_size, now.obs.end(), obs.begin() + row * obs_size);
     }
-    if (behaviour != Behaviour::kRandom) {
-      policy.Normalised(obs.data(), static_cast<int>(rows), &scratch, action.data());
+    if (scratch) {
+      policy.Normalised(obs.data(), static_cast<int>(rows), &*scratch, action.data());
     }
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::int64_t sim = sims[static_cast<std::size_t>(row)];

@@ -88,7 +88,8 @@ class Rollouts {
 
   const State& state(std::int64_t sim) const { return states_[static_cast<std::size_t>(sim)]; }
   State& state(std::int64_t sim) { return states_[static_cast<std::size_t>(sim)]; }
-  std::vector<Group> MakeGroups(const std::vector<std::int64_t>& most_steps) const;
+  std::vector<Group> MakeGroups(const std::vector<std::int64_t>& most_steps,
+                                const std::vector<Behaviour>& behaviours) const;
   void RunGroup(Group* group, const Policy& policy, Behaviour behaviour, float noise,
                 const std::atomic<bool>& stopped);
   bool Start(std::int64_t sim);

@@ -74,7 +74,7 @@ def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> Non
         with torch.inference_mode():
             vectors[output] = graph(*arguments)
         if "onnx" in formats:
-            _write_onnx(graph, arguments, inputs, output, folder / f"{name}.onnx")
+            write_onnx(graph, arguments, inputs, output, folder / f"{name}.onnx")
         if "torchscript" in formats:
             _write_torchscript(graph, arguments, folder / f"{name}.pt")
     save_file(dict(module.state_dict()), folder / "policy.safetensors")
@@ -109,9 +109,10 @@ def _chosen_seed(run: Path, seed: int | None) -> int:
     return seed
 
 
-def _write_onnx(
+def write_onnx(
     graph: nn.Module, arguments: tuple[Tensor, ...], inputs: Sequence[str], output: str, path: Path
 ) -> None:
+    """Write one graph, example arguments given, as a self-contained ONNX file for any batch."""
     batch = torch.export.Dim("batch")
     # the exporter reports every operator library that is not installed
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)

@@ -1,0 +1,1 @@
+"""What the rollout benchmark times: td7's episodes, their physics alone, and the peers."""
