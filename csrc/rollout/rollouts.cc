@@ -11,6 +11,9 @@
 namespace td7 {
 namespace {
 
+// Between two looks at which simulations are ready: long beside a look, short beside an episode.
+constexpr int kStepsAtOnce = 16;
+
 bool AllFinite(const float* values, std::int64_t count) {
   return std::all_of(values, values + count, [](float value) { return std::isfinite(value); });
 }
@@ -32,12 +35,6 @@ std::uint64_t DrawCounter(std::int64_t sim_of_member, std::int64_t step) {
 
 }  // namespace
 
-// Simulations of one member that are stepped together, and their rows of this step.
-struct Rollouts::Group {
-  std::int64_t member;
-  std::vector<std::int64_t> sims;
-};
-
 Rollouts::Rollouts(std::shared_ptr<Engine> engine, std::vector<std::uint64_t> seeds, bool keep_rows)
     : engine_(std::move(engine)),
       seeds_(std::move(seeds)),
@@ -51,51 +48,37 @@ void Rollouts::Run(const std::vector<const Policy*>& policies,
   for (std::int64_t sim = 0; sim < engine_->num_sims(); ++sim) {
     state(sim).steps_left = most_steps[static_cast<std::size_t>(sim)];
   }
-  std::vector<Group> groups = MakeGroups(most_steps, behaviours);
+  std::vector<std::int64_t> most_rows;
+  for (const Behaviour behaviour : behaviours) {
+    most_rows.push_back(behaviour == Behaviour::kRandom ? 1 : PolicyScratch::kRows);
+  }
+  ReadyQueue queue(most_rows, engine_->num_threads());
+  for (std::int64_t sim = 0; sim < engine_->num_sims(); ++sim) {
+    if (state(sim).steps_left > 0 && !episode(sim).ended) queue.Add(sim / sims_per_member(), sim);
+  }
   std::atomic<bool> stopped{false};
-  const auto job = [&](std::int64_t index) {
-    Group& group = groups[static_cast<std::size_t>(index)];
-    const auto member = static_cast<std::size_t>(group.member);
-    RunGroup(&group, *policies[member], behaviours[member], noise, stopped);
+  const auto job = [&](std::int64_t) {
+    Group group;
+    while (queue.Take(&group)) {
+      const auto taken = static_cast<std::int64_t>(group.sims.size());
+      const auto member = static_cast<std::size_t>(group.member);
+      try {
+        RunGroup(&group, *policies[member], behaviours[member], noise, stopped);
+      } catch (...) {
+        queue.Return({group.member, {}}, taken);  // or the other threads would wait for them
+        throw;
+      }
+      if (stopped) group.sims.clear();
+      queue.Return(group, taken);
+    }
   };
   const auto watch = [&] {
     if (stop()) stopped = true;
   };
-  engine_->Run(static_cast<std::int64_t>(groups.size()), job, watch);
+  engine_->Run(engine_->num_threads(), job, watch);
 }
 
-// As many simulations a group as keep all threads busy, up to what the policy works on at once.
-// Without a policy each is a group by itself: then no thread waits for another's long episodes.
-std::vector<Rollouts::Group> Rollouts::MakeGroups(const std::vector<std::int64_t>& most_steps,
-                                                  const std::vector<Behaviour>& behaviours) const {
-  std::vector<Group> all;
-  std::int64_t wanted = 0;
-  for (std::int64_t member = 0; member < members(); ++member) {
-    Group group{member, {}};
-    for (std::int64_t i = 0; i < sims_per_member(); ++i) {
-      const std::int64_t sim = member * sims_per_member() + i;
-      const bool runs = most_steps[static_cast<std::size_t>(sim)] > 0 && !episode(sim).ended;
-      if (runs) group.sims.push_back(sim);
-    }
-    wanted += static_cast<std::int64_t>(group.sims.size());
-    all.push_back(std::move(group));
-  }
-  const std::int64_t threads = engine_->num_threads();
-  const auto most_rows = static_cast<std::size_t>(std::clamp(
-      (wanted + threads - 1) / threads, std::int64_t{1}, std::int64_t{PolicyScratch::kRows}));
-  std::vector<Group> groups;
-  for (const Group& group : all) {
-    const bool alone = behaviours[static_cast<std::size_t>(group.member)] == Behaviour::kRandom;
-    const std::size_t rows = alone ? 1 : most_rows;
-    for (std::size_t first = 0; first < group.sims.size(); first += rows) {
-      const auto begin = group.sims.begin() + static_cast<std::ptrdiff_t>(first);
-      const auto count = static_cast<std::ptrdiff_t>(std::min(rows, group.sims.size() - first));
-      groups.push_back({group.member, {begin, begin + count}});
-    }
-  }
-  return groups;
-}
-
+// Takes some steps with each of the group's simulations, and leaves those in it that go on.
 void Rollouts::RunGroup(Group* group, const Policy& policy, Behaviour behaviour, float noise,
                         const std::atomic<bool>& stopped) {
   if (stopped.load(std::memory_order_relaxed)) return;
@@ -112,7 +95,8 @@ void Rollouts::RunGroup(Group* group, const Policy& policy, Behaviour behaviour,
   KeepIf(&sims, [this](std::size_t, std::int64_t sim) {
     return engine_->sim(sim).running() || Start(sim);
   });
-  while (!sims.empty() && !stopped.load(std::memory_order_relaxed)) {
+  for (int step = 0; step < kStepsAtOnce && !sims.empty(); ++step) {
+    if (stopped.load(std::memory_order_relaxed)) return;
     const auto rows = static_cast<std::int64_t>(sims.size());
     for (std::int64_t row = 0; row < rows; ++row) {
       const EpisodeRows& now = episode(sims[static_cast<std::size_t>(row)]);

@@ -26,6 +26,7 @@
 #include "policy/policy.h"
 #include "replay/lap_replay.h"
 #include "rollout/engine.h"
+#include "rollout/ready_queue.h"
 
 namespace td7 {
 
@@ -84,12 +85,9 @@ class Rollouts {
     std::int64_t steps = 0;
     std::int64_t steps_left = 0;  // of this Run
   };
-  struct Group;
 
   const State& state(std::int64_t sim) const { return states_[static_cast<std::size_t>(sim)]; }
   State& state(std::int64_t sim) { return states_[static_cast<std::size_t>(sim)]; }
-  std::vector<Group> MakeGroups(const std::vector<std::int64_t>& most_steps,
-                                const std::vector<Behaviour>& behaviours) const;
   void RunGroup(Group* group, const Policy& policy, Behaviour behaviour, float noise,
                 const std::atomic<bool>& stopped);
   bool Start(std::int64_t sim);
