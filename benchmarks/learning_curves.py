@@ -38,7 +38,9 @@ def table_of(folder: Path) -> str:
     every = max(1, len(steps) // 8)
     columns = sorted({*range(0, len(steps), every), len(steps) - 1})
     rows = read_metrics(folder)
-    hours = max(row["time/wall_s"] for row in rows) / 3600
+    minutes = max(row["time/wall_s"] for row in rows) / 60
+    took = f"{minutes / 60:.1f} h" if minutes > 60 else f"{minutes:.1f} minutes"
+    who = f"{len(curves)} seeds in one run" if len(curves) > 1 else "one seed"
     policy = next(row["policy"] for row in rows if row["event"] == "evaluation")
     lines = [
         f"![learning curve](benchmarks/results/curves/{folder.name}.png)",
@@ -50,8 +52,8 @@ def table_of(folder: Path) -> str:
         lines.append(f"| seed {seed} | " + " | ".join(f"{curve[i]:.0f}" for i in columns) + " |")
     lines += [
         "",
-        f"{settings.env}, {len(curves)} seeds in one run, {settings.config.eval_episodes} episodes "
-        f"of the {policy} policy an evaluation, {hours:.1f} h on {machine['machine']['cores']} "
+        f"{settings.env}, {who}, {settings.config.eval_episodes} episodes "
+        f"of the {policy} policy an evaluation, {took} on {machine['machine']['cores']} "
         f"cores ({machine['machine']['processor']}, {settings.device}; "
         f"torch {machine['versions']['torch']}): `{machine['command']}`",
     ]

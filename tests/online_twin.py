@@ -3,6 +3,8 @@
 It shares the learner, the replay, the draws and the acting policy with td7, nothing of its loop.
 """
 
+import math
+
 import gymnasium
 import numpy as np
 import torch
@@ -120,7 +122,11 @@ class Twin:
                 for _ in range(self.taken - self.trained_after):
                     self.train_one()
             else:
-                left = self.max_episodes - self.episodes if self.learning else len(self.sims)
+                left = self.max_episodes - self.episodes
+                if not self.learning:  # as many as the warm-up takes, if all are of full length
+                    longest = self.sims[0].env.spec.max_episode_steps
+                    missing = self.cfg.warmup_steps + 1 - self.taken
+                    left = max(1, math.ceil(missing / longest))
                 self.wave(self.sims[: min(len(self.sims), left)])
             self.trained_after = self.taken
             self.evaluate_through(self.taken)

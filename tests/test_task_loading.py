@@ -123,6 +123,8 @@ def test_a_name_that_leads_nowhere_is_refused(name, text):
 
 
 def test_names_of_tasks_and_of_gymnasium_are_told_apart():
-    names = ["my_robot.py:MyTask", "robots.walk:Walk", "Ant-v5", "robots:Walk-v0", ":Walk"]
-    assert [names_task(name) for name in names] == [True, True, False, False, False]
+    for name in ("my_robot.py:MyTask", "td7.examples.reach_arm:ReachArm"):
+        assert names_task(name), name
+    for name in ("Ant-v5", "robots:Walk-v0", ":Walk", "no.such.module:Walk", "toy_envs:Point"):
+        assert not names_task(name), name
     assert names_task("my_robot.py:") and names_task("my_robot.py:My-Task")

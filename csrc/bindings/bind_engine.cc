@@ -181,7 +181,8 @@ void SetState(Engine& engine, std::int64_t sim, py::handle qpos, py::handle qvel
   Simulation& one = engine.sim(CheckedSim(engine, sim));
   const LogHandler handler;
   if (!one.SetState(position, velocity)) {
-    throw SimulationError({{sim, one.episode_step(), one.error()}});
+    throw SimulationError(
+        {{sim, "simulation " + std::to_string(sim), one.episode_step(), one.error()}});
   }
 }
 

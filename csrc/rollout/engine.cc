@@ -15,8 +15,8 @@ std::string FailureText(const std::vector<Failure>& failures) {
   for (std::size_t i = 0; i < std::min(failures.size(), kShownFailures); ++i) {
     const Failure& failure = failures[i];
     if (i > 0) text += "; ";
-    text += "simulation " + std::to_string(failure.sim) + ", episode step " +
-            std::to_string(failure.episode_step) + ": " + failure.text;
+    text += failure.name + ", episode step " + std::to_string(failure.episode_step) + ": " +
+            failure.text;
   }
   if (failures.size() > kShownFailures) {
     text += "; and " + std::to_string(failures.size() - kShownFailures) + " more";
@@ -115,8 +115,12 @@ void Engine::Run(std::int64_t count, const std::function<void(std::int64_t)>& jo
 }
 
 void Engine::Fail(std::int64_t sim, std::int64_t episode_step, std::string text) {
+  Fail({sim, "simulation " + std::to_string(sim), episode_step, std::move(text)});
+}
+
+void Engine::Fail(Failure failure) {
   const std::lock_guard<std::mutex> lock(failures_mutex_);
-  failures_.push_back({sim, episode_step, std::move(text)});
+  failures_.push_back(std::move(failure));
 }
 
 }  // namespace td7

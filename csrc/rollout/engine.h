@@ -23,9 +23,11 @@
 
 namespace td7 {
 
-// What went wrong in one simulation, and at which step of its episode (0: the reset).
+// What went wrong in one simulation, which `name` says for people, and at which step of its episode
+// (0: the reset).
 struct Failure {
   std::int64_t sim;
+  std::string name;
   std::int64_t episode_step;
   std::string text;
 };
@@ -80,7 +82,9 @@ class Engine {
   void Run(std::int64_t count, const std::function<void(std::int64_t)>& job,
            const std::function<void()>& watch);
 
-  // Notes a failure of a simulation; from within a job.
+  // Notes a failure; from within a job.
+  void Fail(Failure failure);
+  // Of a simulation that is known by its number alone.
   void Fail(std::int64_t sim, std::int64_t episode_step, std::string text);
 
  private:

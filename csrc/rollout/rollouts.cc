@@ -180,8 +180,9 @@ void Rollouts::Fail(std::int64_t sim, std::string text) {
   Simulation& one = engine_->sim(sim);
   one.Stop();
   const std::uint64_t seed = seeds_[static_cast<std::size_t>(sim / sims_per_member())];
-  text += " (seed " + std::to_string(seed) + ")";
-  engine_->Fail(sim, one.episode_step(), std::move(text));
+  const std::string name =
+      "seed " + std::to_string(seed) + ", simulation " + std::to_string(sim % sims_per_member());
+  engine_->Fail({sim, name, one.episode_step(), std::move(text)});
 }
 
 void Rollouts::Store(std::int64_t sim, LapReplay* replay) {

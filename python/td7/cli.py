@@ -49,7 +49,7 @@ def train(
         given = (env, seeds, device, config) != (DEFAULT_ENV, "0", "auto", TD7Config())
         if given or run.out or run.overwrite:
             raise ValueError(
-                "--resume goes on with the run's own settings: only --total-steps, "
+                "--resume goes on with the run's own settings: only --total-steps, --num-threads, "
                 "--progress and --tensorboard go with it"
             )
         result = online.resume(resume, total_steps=total_steps, run=run)

@@ -60,10 +60,11 @@ class TD7Config:
     exploration_noise: float = _number(0.1, 0.0)
     """Standard deviation of the noise on collected actions, in units of [-1, 1]."""
     warmup_steps: int = _number(25_000, 0)
-    """Uniformly random steps; learning starts after the first episode that ends past them."""
+    """Uniformly random steps; learning starts after the first wave of episodes past them."""
 
     num_envs: int = _number(1, 1, 2**16)
-    """Environments of a seed that run at once: episodes of one assessment, or single steps."""
+    """Environments of a seed that run at once: no more than an assessment wants episodes
+    (--assessment-episodes, then --late-assessment-episodes), or single steps."""
 
     # --- LAP ---
     lap_alpha: float = _number(0.4, 0.0, 1.0)

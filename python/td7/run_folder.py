@@ -39,6 +39,7 @@ def policy_folder(run: Path, seed: int) -> Path:
 
 def default_folder(env: str, seeds: Sequence[int]) -> Path:
     """Return runs/ENV-seed-N or runs/ENV-seeds-FIRST-LAST; odd characters become dashes."""
+    env = Path(env).name if ".py:" in env else env
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in env)
     suffix = f"seed-{seeds[0]}" if len(seeds) == 1 else f"seeds-{seeds[0]}-{seeds[-1]}"
     return Path("runs") / f"{name}-{suffix}"

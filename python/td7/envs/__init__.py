@@ -3,7 +3,6 @@
 from td7.envs.gymnasium import (
     GymnasiumSimulations,
     SimulationError,
-    check_finite,
     make_env,
     to_space,
 )
@@ -15,6 +14,7 @@ from td7.envs.task import (
     Task,
     TaskSimulations,
     TaskVectorEnv,
+    absolute_name,
     load_task,
     names_task,
 )
@@ -28,7 +28,7 @@ __all__ = [
     "Task",
     "TaskSimulations",
     "TaskVectorEnv",
-    "check_finite",
+    "absolute_name",
     "is_native",
     "load_task",
     "make_env",

@@ -20,12 +20,6 @@ from td7.extension import core
 SimulationError: type[RuntimeError] = core.SimulationError
 
 
-def check_finite(value: Any, name: str, where: str) -> None:
-    """Raise SimulationError unless an observation or reward is finite."""
-    if not np.isfinite(value).all():
-        raise SimulationError(f"{where}: the environment's {name} must be finite, got {value}")
-
-
 def make_env(env_id: str) -> gymnasium.Env[Any, Any]:
     """Make a Gymnasium environment that TD7 can learn, or say why it cannot.
 
@@ -114,7 +108,10 @@ def naming_the_id(env_id: str) -> Iterator[None]:
     except gymnasium.error.DependencyNotInstalled as error:
         raise ValueError(f"env {env_id!r} needs a package that is missing: {error}") from error
     except (gymnasium.error.Error, ModuleNotFoundError) as error:
-        raise ValueError(f"env must be a known Gymnasium id, got {env_id!r}: {error}") from error
+        hint = " (a task is named FILE.py:CLASS)" if env_id.endswith(".py") else ""
+        raise ValueError(
+            f"env must be a known Gymnasium id, got {env_id!r}{hint}: {error}"
+        ) from error
 
 
 @contextmanager

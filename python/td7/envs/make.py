@@ -10,7 +10,14 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from td7.envs.gymnasium import GymnasiumSimulations, naming_the_id
 from td7.envs.native import NativeVectorEnv, is_native, processors
 from td7.envs.simulations import Simulations
-from td7.envs.task import Task, TaskSimulations, TaskVectorEnv, load_task, names_task
+from td7.envs.task import (
+    Task,
+    TaskSimulations,
+    TaskVectorEnv,
+    checked_task,
+    load_task,
+    names_task,
+)
 from td7.envs.vector_args import at_least, checked_mode
 
 
@@ -40,15 +47,14 @@ def make_vec(
     threads (0: all processors), any other id in Gymnasium's own SyncVectorEnv. Raises ValueError
     for an unknown id or a bad value, TypeError for an argument that the environment does not have.
     """
-    at_least(1, num_envs, "num_envs")
-    at_least(0, num_threads, "num_threads")
+    num_envs = at_least(1, num_envs, "num_envs")
+    threads = at_least(0, num_threads, "num_threads") or processors()
     modes: dict[str, Any] = {
         "autoreset_mode": checked_mode(autoreset_mode),
         "render_mode": render_mode,
     }
-    threads = num_threads or processors()
     if not isinstance(env, str) or names_task(env):
-        task = load_task(env) if isinstance(env, str) else env
+        task = load_task(env) if isinstance(env, str) else checked_task(env)
         return TaskVectorEnv(task, num_envs, num_threads=threads, **modes, **kwargs)
     if is_native(env):
         return NativeVectorEnv(env, num_envs, num_threads=threads, **modes, **kwargs)
@@ -59,6 +65,9 @@ def make_vec(
             env,
             num_envs,
             vectorization_mode="sync",
-            vector_kwargs={"autoreset_mode": modes["autoreset_mode"]},
+            vector_kwargs={
+                **kwargs.pop("vector_kwargs", {}),
+                "autoreset_mode": modes["autoreset_mode"],
+            },
             **kwargs,
         )

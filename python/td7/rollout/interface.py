@@ -64,7 +64,8 @@ class Rollouts(Protocol):
 
         An episode that has ended waits, its simulation resting, until it is cleared; one that has
         not goes on at the next call. `stopped` is asked now and then and ends the call early.
-        Raises SimulationError, once the others have done their part, where a simulation failed.
+        Raises SimulationError where a simulation failed, once the others have done their part; an
+        error that an environment stepped from Python raises itself ends the call at once.
         """
 
     def episode(self, member: int, sim: int) -> Episode:
@@ -92,7 +93,7 @@ def env_seeds(seed: int, num_envs: int) -> list[int]:
     Seeds in a row would give member 0's second simulation the episodes of member 1's first.
     """
     derived = [
-        int(np.random.SeedSequence(seed, spawn_key=(i,)).generate_state(1)[0])
+        int(np.random.SeedSequence(seed, spawn_key=(i,)).generate_state(1, np.uint64)[0])
         for i in range(1, num_envs)
     ]
     return [seed, *derived]

@@ -31,4 +31,4 @@ def open_rollouts(
             env, seeds, num_envs, num_threads, exploration_noise, keep_rows, seed_offset
         )
     simulations = make_simulations(env, len(seeds) * num_envs, num_threads)
-    return SteppedRollouts(simulations, seeds, num_envs, exploration_noise, seed_offset)
+    return SteppedRollouts(simulations, seeds, num_envs, exploration_noise, keep_rows, seed_offset)

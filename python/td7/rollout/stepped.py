@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from td7 import draws
 from td7.deploy.native import NativePolicy
-from td7.envs import SimulationError, Simulations, check_finite
+from td7.envs import SimulationError, Simulations
 from td7.replay import LapReplay
 from td7.rollout.interface import Behaviour, Episode, GeneratorState, env_seeds
 
@@ -19,13 +19,14 @@ Float32 = NDArray[np.float32]
 
 
 @dataclass
-class _Rows:
-    """One simulation's episode so far, as rows of float32."""
+class _Episode:
+    """One simulation's episode so far, and its rows of float32 that are not stored yet."""
 
     obs: list[Float32] = field(default_factory=list)  # one more than actions
     action: list[Float32] = field(default_factory=list)
     reward: list[float] = field(default_factory=list)
-    stored: int = 0
+    episode_return: float = 0.0
+    length: int = 0
     terminated: bool = False
     ended: bool = False
     running: bool = False
@@ -40,10 +41,11 @@ class SteppedRollouts:
         seeds: Sequence[int],
         num_envs: int,
         exploration_noise: float,
+        keep_rows: bool,
         seed_offset: int,
     ) -> None:
         self.simulations, self.seeds, self.num_envs = simulations, tuple(seeds), num_envs
-        self.exploration_noise = exploration_noise
+        self.exploration_noise, self.keep_rows = exploration_noise, keep_rows
         self.observation_space = simulations.observation_space
         self.action_space = simulations.action_space
         self.max_episode_steps = simulations.max_episode_steps
@@ -51,7 +53,7 @@ class SteppedRollouts:
             env_seed for seed in seeds for env_seed in env_seeds(seed + seed_offset, num_envs)
         ]
         self._seeded = [False] * len(self._env_seeds)
-        self._rows = [_Rows() for _ in self._env_seeds]
+        self._episodes = [_Episode() for _ in self._env_seeds]
         self._steps = np.zeros((len(seeds), num_envs), np.int64)
 
     @property
@@ -66,53 +68,54 @@ class SteppedRollouts:
         behaviours: Sequence[Behaviour],
         stopped: Callable[[], bool],
     ) -> None:
-        """Step all that run together; see Rollouts. The first simulation that fails ends it."""
+        """Step all that run together; see Rollouts."""
         left = most_steps.reshape(-1).copy()
+        failures: list[str] = []
         while not stopped():
-            sims = [i for i, rows in enumerate(self._rows) if left[i] > 0 and not rows.ended]
+            sims = [i for i, each in enumerate(self._episodes) if left[i] > 0 and not each.ended]
             if not sims:
-                return
-            self._start([sim for sim in sims if not self._rows[sim].running])
-            actions = self._actions(policies, sims, behaviours)
-            bounded = np.empty_like(actions)
-            for place, sim in enumerate(sims):
-                bounded[place] = policies[sim // self.num_envs].to_env(actions[place][None])[0]
-                if not np.isfinite(bounded[place]).all():
-                    raise SimulationError(f"{self._where(sim)}: the policy's action must be finite")
-            self._step(sims, actions, bounded)
+                break
+            failed = self._start([sim for sim in sims if not self._episodes[sim].running])
+            sims = [sim for sim in sims if self._episodes[sim].running]
+            if sims:
+                failed |= self._step(sims, *self._actions(policies, sims, behaviours))
             left[sims] -= 1
+            left[list(failed)] = 0
+            failures += failed.values()
+        if failures:
+            raise SimulationError("; ".join(failures[:3]))
 
     def episode(self, member: int, sim: int) -> Episode:
         """Return a simulation's episode so far."""
-        rows = self._rows[self._index(member, sim)]
-        return Episode(float(sum(rows.reward)), len(rows.reward), rows.ended)
+        episode = self._episodes[self._index(member, sim)]
+        return Episode(episode.episode_return, episode.length, episode.ended)
 
     def store(self, member: int, sim: int, replay: LapReplay) -> None:
         """Add rows that were not added yet: an ended episode in one piece, or step by step."""
-        rows = self._rows[self._index(member, sim)]
-        length = len(rows.reward)
-        if rows.ended and rows.stored == 0 and length <= replay.capacity:
-            reward = np.array(rows.reward, np.float32)
-            arrays = np.stack(rows.obs), np.stack(rows.action), reward
-            replay.add_episode(*arrays, rows.terminated, member=member, stream=sim)
-            rows.stored = length
-        for step in range(rows.stored, length):
-            last = rows.ended and step + 1 == length
-            ends = last and rows.terminated, last and not rows.terminated
-            row = rows.obs[step], rows.action[step], rows.reward[step], rows.obs[step + 1]
-            replay.add(*row, *ends, member=member, stream=sim)
-        rows.stored = length
+        episode = self._episodes[self._index(member, sim)]
+        steps = len(episode.reward)
+        if episode.ended and steps == episode.length <= replay.capacity:
+            reward = np.array(episode.reward, np.float32)
+            arrays = np.stack(episode.obs), np.stack(episode.action), reward
+            replay.add_episode(*arrays, episode.terminated, member=member, stream=sim)
+        else:
+            for step in range(steps):
+                last = episode.ended and step + 1 == steps
+                ends = last and episode.terminated, last and not episode.terminated
+                row = episode.obs[step], episode.action[step], episode.reward[step]
+                replay.add(*row, episode.obs[step + 1], *ends, member=member, stream=sim)
+        del episode.obs[:-1], episode.action[:], episode.reward[:]
 
     def clear(self, member: int, sim: int) -> None:
         """Forget the simulation's episode."""
-        self._rows[self._index(member, sim)] = _Rows()
+        self._episodes[self._index(member, sim)] = _Episode()
 
     def resume(self, member: int, steps: Sequence[int], generators: Sequence[Any]) -> None:
         """Put back a member's steps and generator states."""
         for sim, (taken, state) in enumerate(zip(steps, generators, strict=True)):
             index = self._index(member, sim)
             self._steps[member, sim] = taken
-            self._rows[index] = _Rows()
+            self._episodes[index] = _Episode()
             self._seeded[index] = state is not None
             if state is not None:
                 self.simulations.restore_generators([state], np.array([index]))
@@ -136,74 +139,91 @@ class SteppedRollouts:
     def _index(self, member: int, sim: int) -> int:
         return member * self.num_envs + sim
 
-    def _start(self, sims: Sequence[int]) -> None:
+    def _start(self, sims: Sequence[int]) -> dict[int, str]:
+        """Start episodes; returns what is wrong with those that failed."""
         if not sims:
-            return
+            return {}
         # a simulation's generator is seeded once; later resets go on with its stream
         seeds = [None if self._seeded[sim] else self._env_seeds[sim] for sim in sims]
-        obs = self.simulations.reset(np.array(sims), seeds)
+        given = self.simulations.reset(np.array(sims), seeds)
+        obs = np.array(given, np.float32, order="C")
+        finite = np.isfinite(obs).min(axis=1).tolist()
+        failed = {}
         for place, sim in enumerate(sims):
-            self._seeded[sim], self._rows[sim] = True, _Rows()
-            self._rows[sim].obs.append(self._finite(sim, obs[place], "first observation"))
-            self._rows[sim].running = True
+            self._seeded[sim] = True
+            self._episodes[sim] = _Episode(obs=[obs[place]], running=finite[place])
+            if not finite[place]:
+                failed[sim] = self._not_finite(sim, "first observation", given[place])
+        return failed
 
     def _actions(
         self, policies: Sequence[NativePolicy], sims: Sequence[int], behaviours: Sequence[Behaviour]
-    ) -> Float32:
-        """Return the actions [n, A] in [-1, 1] of simulations [n], in their order."""
-        actions = []
+    ) -> tuple[Float32, Float32]:
+        """Return the actions [n, A] of simulations [n]: in [-1, 1], and in the env's units."""
+        actions, bounded = [], []
         for member, policy in enumerate(policies):
             mine = [sim for sim in sims if sim // self.num_envs == member]
             if not mine:
                 continue
-            size, behaviour = policy.action_size, behaviours[member]
-            counters = [((sim % self.num_envs) << 40) + int(self._taken(sim)) for sim in mine]
-            seeds = [self.seeds[member]] * len(mine)
-            if behaviour == "random":
-                uniform = draws.uniform(seeds, "warmup", counters, size)
-                actions.append((2 * uniform - 1).astype(np.float32))
-                continue
-            action = policy.normalised(np.stack([self._rows[sim].obs[-1] for sim in mine]))
-            if behaviour == "explore":
-                noise = draws.normal(seeds, "exploration", counters, size)
-                action = np.clip(action + np.float32(self.exploration_noise) * noise, -1, 1)
+            action = self._member_actions(member, policy, mine, behaviours[member])
             actions.append(action)
-        return np.concatenate(actions)
+            bounded.append(policy.to_env(action))
+            for sim, row in zip(mine, bounded[-1], strict=True):
+                if not np.isfinite(row).all():
+                    text = f"{self._where(sim)}: the policy's action must be finite, got {row}"
+                    raise SimulationError(text)
+        return np.concatenate(actions), np.concatenate(bounded)
 
-    def _step(self, sims: Sequence[int], actions: Float32, bounded: Float32) -> None:
+    def _member_actions(
+        self, member: int, policy: NativePolicy, sims: Sequence[int], behaviour: Behaviour
+    ) -> Float32:
+        size, seeds = policy.action_size, [self.seeds[member]] * len(sims)
+        counters = [((sim % self.num_envs) << 40) + int(self._taken(sim)) for sim in sims]
+        if behaviour == "random":
+            uniform = draws.uniform(seeds, "warmup", counters, size)
+            return (2 * uniform - 1).astype(np.float32)
+        action = policy.normalised(np.stack([self._episodes[sim].obs[-1] for sim in sims]))
+        if behaviour == "explore":
+            noise = draws.normal(seeds, "exploration", counters, size)
+            action = np.clip(action + np.float32(self.exploration_noise) * noise, -1, 1)
+        return action
+
+    def _step(self, sims: Sequence[int], actions: Float32, bounded: Float32) -> dict[int, str]:
+        """Step simulations; returns what is wrong with those that failed."""
         obs, reward, terminated, truncated = self.simulations.step(np.array(sims), bounded)
-        failures = []
+        rows = np.array(obs, np.float32, order="C")  # an environment may reuse its arrays
+        obs_finite = np.isfinite(rows).min(axis=1).tolist()
+        reward_finite = np.isfinite(reward.astype(np.float32)).tolist()
+        failed = {}
         for place, sim in enumerate(sims):
-            rows = self._rows[sim]
-            rows.running = False  # until the values are known to be good
-            try:
-                next_obs = self._finite(sim, obs[place], "observation")
-                self._finite(sim, reward[place], "reward")
-            except SimulationError as error:
-                failures.append(error)
+            episode = self._episodes[sim]
+            if not obs_finite[place] or not reward_finite[place]:
+                episode.running = False
+                name, value = ("reward", reward) if obs_finite[place] else ("observation", obs)
+                failed[sim] = self._not_finite(sim, name, value[place])
                 continue
             self._steps[sim // self.num_envs, sim % self.num_envs] += 1
-            rows.obs.append(next_obs)
-            rows.action.append(actions[place])
-            rows.reward.append(float(reward[place]))
-            rows.terminated = bool(terminated[place])
-            rows.ended = rows.terminated or bool(truncated[place])
-            rows.running = not rows.ended
-        if failures:
-            raise failures[0]
+            episode.obs.append(rows[place])
+            episode.action.append(actions[place])
+            episode.reward.append(float(reward[place]))
+            if not self.keep_rows:
+                del episode.obs[:-1], episode.action[:], episode.reward[:]
+            episode.episode_return += float(reward[place])
+            episode.length += 1
+            episode.terminated = bool(terminated[place])
+            episode.ended = episode.terminated or bool(truncated[place])
+            episode.running = not episode.ended
+        return failed
 
     def _taken(self, sim: int) -> np.int64:
         return self._steps[sim // self.num_envs, sim % self.num_envs]
 
-    def _finite(self, sim: int, value: Any, name: str) -> Float32:
-        """Copy a value as float32, checked to be finite."""
-        array = np.array(value, np.float32, order="C")
-        check_finite(array, name, self._where(sim))
-        return array
+    def _not_finite(self, sim: int, name: str, value: Any) -> str:
+        return f"{self._where(sim)}: the environment's {name} must be finite, got {value}"
 
     def _where(self, sim: int) -> str:
         """Say where a simulation's next step is, for errors."""
-        step, episode_step = self._taken(sim) + 1, len(self._rows[sim].reward) + 1
+        step, episode_step = self._taken(sim) + 1, self._episodes[sim].length + 1
         seed = self.seeds[sim // self.num_envs]
         which = f", simulation {sim % self.num_envs}" if self.num_envs > 1 else ""
         return f"seed {seed}{which}, step {step} (episode step {episode_step})"

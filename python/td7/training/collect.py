@@ -50,12 +50,10 @@ class Collector:
             self.rollouts.run(policies, most, behaviours, stopped)
             left -= self.rollouts.steps.sum(1) - before
 
-    def step(
-        self, member: int, policies: Sequence[NativePolicy], most: int
-    ) -> tuple[int, list[Episode]]:
+    def step(self, member: int, policies: Sequence[NativePolicy], most: int) -> list[Episode]:
         """Take an exploring step of each simulation, `most` in all, and store it at once.
 
-        Returns the number of steps and the episodes that have ended.
+        Returns the episodes that have ended.
         """
         wanted = np.zeros_like(self.rollouts.steps)
         wanted[member, : min(self.num_envs, most)] = 1
@@ -66,7 +64,7 @@ class Collector:
             if (episode := self.rollouts.episode(member, sim)).ended:
                 ended.append(episode)
                 self.rollouts.clear(member, sim)
-        return int(wanted.sum()), ended
+        return ended
 
     def finish(self, member: int) -> list[Episode] | None:
         """Store and return the episodes of a wave that has ended, in order; None if it has not."""

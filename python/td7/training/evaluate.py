@@ -11,10 +11,13 @@ import numpy as np
 
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import PolicyModule, load_policy
+from td7.envs import SimulationError
+from td7.envs.vector_args import at_least
 from td7.rollout import Rollouts, open_rollouts
 from td7.run_folder import policy_folder, read_settings
 
 NO_LIMIT = 2**62
+MOST_AT_ONCE = 64  # episodes of `td7 eval`
 
 
 @dataclass(frozen=True)
@@ -34,22 +37,30 @@ def evaluate(
     """Run one episode in each of a member's simulations; None when `stopped` cut them short.
 
     The simulations' generators go on from evaluation to evaluation; one that was cut leaves them
-    as they were. Raises SimulationError.
+    as they were. Raises SimulationError; then they go on too, or each try would fail alike.
     """
     members, num_envs = rollouts.steps.shape
     steps, generators = rollouts.steps[member].tolist(), rollouts.generators(member)
     most = np.zeros((members, num_envs), np.int64)
     most[member] = NO_LIMIT
     policies = [NativePolicy(policy)] * members
-    rollouts.run(policies, most, ["greedy"] * members, stopped)
+    try:
+        rollouts.run(policies, most, ["greedy"] * members, stopped)
+    except SimulationError:
+        _clear(rollouts, member)
+        raise
     episodes = [rollouts.episode(member, sim) for sim in range(num_envs)]
     if not all(episode.ended for episode in episodes):
         rollouts.resume(member, steps, generators)
         return None
-    for sim in range(num_envs):
-        rollouts.clear(member, sim)
+    _clear(rollouts, member)
     returns = [episode.episode_return for episode in episodes]
     return Evaluated(returns, [episode.length for episode in episodes])
+
+
+def _clear(rollouts: Rollouts, member: int) -> None:
+    for sim in range(rollouts.steps.shape[1]):
+        rollouts.clear(member, sim)
 
 
 @dataclass(frozen=True)
@@ -76,14 +87,15 @@ def evaluate_run(
 ) -> list[PolicyScore]:
     """Evaluate the saved policy of every seed of a run, or of one, on the same episodes' starts.
 
-    Raises ValueError for a folder that holds no run, an unknown seed or no episode.
+    The environment's code is run as the run's config.json names it. Raises ValueError for a folder
+    that holds no run, an unknown seed or no episode.
     """
     run = Path(run)
     settings = read_settings(run)
     if seed is not None and seed not in settings.seeds:
         raise ValueError(f"seed must be one of the run's {list(settings.seeds)}, got {seed}")
-    if episodes < 1:
-        raise ValueError(f"episodes must be at least 1, got {episodes}")
+    episodes = at_least(1, episodes, "episodes")
+    eval_seed = at_least(0, eval_seed, "eval_seed")
     chosen = settings.seeds if seed is None else (seed,)
     scores = []
     for each in chosen:
@@ -91,14 +103,17 @@ def evaluate_run(
         rollouts = open_rollouts(
             settings.env,
             [eval_seed],
-            episodes,
+            min(episodes, MOST_AT_ONCE),
             num_threads=num_threads,
             keep_rows=False,
         )
         try:
-            evaluated = evaluate(rollouts, 0, policy.module)
+            returns: list[float] = []
+            while len(returns) < episodes:
+                evaluated = evaluate(rollouts, 0, policy.module)
+                assert evaluated is not None
+                returns += evaluated.returns
         finally:
             rollouts.close()
-        assert evaluated is not None
-        scores.append(PolicyScore(each, policy.metadata["policy"], evaluated.returns))
+        scores.append(PolicyScore(each, policy.metadata["policy"], returns[:episodes]))
     return scores

@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 
 from td7.config import RunConfig, TD7Config
+from td7.deploy.native import NativePolicy
 from td7.deploy.policy import Policy
+from td7.envs import SimulationError, absolute_name
 from td7.rollout import Behaviour
 from td7.run_folder import (
     RunSettings,
@@ -49,7 +51,7 @@ def train(
     run: RunConfig | None = None,
     device: str = "auto",
 ) -> TrainResult:
-    """Train one TD7 member for each seed on a Gymnasium environment, in one program.
+    """Train one TD7 member for each seed on a Gymnasium id or a task, `FILE.py:CLASS`.
 
     A SIGINT or SIGTERM stops at the next update or step, with the state saved. Raises ValueError
     for an environment or argument that cannot be trained, FileExistsError for a folder in use,
@@ -70,6 +72,8 @@ def resume(
     folder: str | Path, *, total_steps: int | None = None, run: RunConfig | None = None
 ) -> TrainResult:
     """Continue a run from its saved state, with its own settings, to its own or a later end.
+
+    The environment's code, such as the file of a task, is run as config.json names it.
 
     Raises ValueError for a folder that holds no run or no state, a file that is not as it was
     saved, a device that is not there, or an end that the run has already passed.
@@ -128,7 +132,11 @@ def _save(state: RunState, folder: Path, report: Report, stopped: StopSignal) ->
 def _settings(
     env: str, seeds: Sequence[int], total_steps: int, config: TD7Config, device: str
 ) -> RunSettings:
+    if not isinstance(env, str):
+        raise TypeError(f"env must be a Gymnasium id or FILE.py:CLASS, got {env!r}")
     try:
+        if any(isinstance(number, bool) for number in (*seeds, total_steps)):
+            raise TypeError("got a bool")
         chosen = tuple(operator.index(seed) for seed in seeds)
         total_steps = operator.index(total_steps)
     except TypeError as error:
@@ -141,7 +149,9 @@ def _settings(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     _check_device(device)
-    return RunSettings(env, chosen, total_steps, device, torch.get_num_threads(), config)
+    return RunSettings(
+        absolute_name(env), chosen, total_steps, device, torch.get_num_threads(), config
+    )
 
 
 def _check_device(device: str) -> None:
@@ -169,7 +179,7 @@ def _loop(run: RunState, report: Report, stopped: Callable[[], bool]) -> None:
         for member in members:
             if run.debts[member] > 0:
                 continue  # a stop cut the burst
-            if run.recent_episodes[member] and run.learning[member]:
+            if owed[member] and run.recent_episodes[member]:
                 report.round(member)
             if owed[member] and config.use_checkpoints:
                 run.rules[member].add_burst(run.learner.updates[member])
@@ -189,19 +199,41 @@ def _collect(run: RunState, report: Report, stopped: Callable[[], bool]) -> None
             return
         for member in members:
             if run.learning[member] and not config.use_checkpoints:
-                most = total - env_steps[member]
-                steps, ended = run.collector.step(member, policies, most)
-                run.recent_episodes[member] += ended
-                run.debts[member] = steps
+                _take_step(run, member, policies)
             else:
-                learns = run.learning[member]
-                size = run.rules[member].episodes_left if learns else config.num_envs
-                run.collector.begin(member, size)
+                run.collector.begin(member, _episodes_wanted(run, member))
         left = [total - steps if m in members else 0 for m, steps in enumerate(env_steps)]
         behaviours: list[Behaviour] = ["explore" if learns else "random" for learns in run.learning]
-        run.collector.run(policies, behaviours, left, stopped)
-        for member in members:
+        failure = None
+        try:
+            run.collector.run(policies, behaviours, left, stopped)
+        except SimulationError as error:
+            failure = error
+        for member in members:  # a member whose wave is whole goes on as it would alone
             _count_wave(run, member, report, stopped)
+        if failure is not None:
+            raise failure
+
+
+def _take_step(run: RunState, member: int, policies: Sequence[NativePolicy]) -> None:
+    """Take one step of each simulation, without checkpoints; every step owes an update."""
+    before = run.collector.env_steps[member]
+    try:
+        ended = run.collector.step(member, policies, run.settings.total_steps - before)
+        run.recent_episodes[member] += ended
+    finally:
+        run.debts[member] = run.collector.env_steps[member] - before
+
+
+def _episodes_wanted(run: RunState, member: int) -> int:
+    """Return how many episodes the assessment, or the warm-up at most, still wants."""
+    if run.learning[member]:
+        return run.rules[member].episodes_left
+    longest = run.rollouts.max_episode_steps
+    if longest is None:
+        return 1
+    left = run.settings.config.warmup_steps + 1 - run.collector.env_steps[member]
+    return max(1, -(-left // longest))
 
 
 def _count_wave(run: RunState, member: int, report: Report, stopped: Callable[[], bool]) -> None:
@@ -226,7 +258,10 @@ def _evaluate_through(
     """Make every evaluation due up to this step, without noise; False if a stop cut one."""
     while (due := run.next_evaluation(member)) is not None and due <= env_steps:
         policy = run.policy(member, due)
-        evaluated = evaluate(run.eval_rollouts, member, policy.module, stopped)
+        try:
+            evaluated = evaluate(run.eval_rollouts, member, policy.module, stopped)
+        except SimulationError as error:
+            raise SimulationError(f"evaluation at env step {due}: {error}") from error
         if evaluated is None:
             return False
         run.evaluated[member] = due

@@ -72,7 +72,10 @@ def _check_manifest(state: Path) -> None:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} does not parse: {error}") from error
     if schema != SCHEMA:
-        raise ValueError(f"{path}: schema must be {SCHEMA}, got {schema}")
+        raise ValueError(
+            f"{path}: schema must be {SCHEMA}, got {schema}: resume it with the td7 that saved it, "
+            "or start anew; its policies still evaluate and export"
+        )
     for name in FILES:
         if not (state / name).is_file() or sha256_of(state / name) != sums.get(name):
             raise ValueError(f"{state / name} is missing or not as it was saved")
@@ -103,6 +106,12 @@ def _counters(run: RunState) -> dict[str, Any]:
 
 
 def _restore_member(run: RunState, member: int, saved: dict[str, Any]) -> None:
+    for name, wanted in (("steps", run.rollouts), ("eval_steps", run.eval_rollouts)):
+        if len(saved[name]) != wanted.steps.shape[1]:
+            raise ValueError(
+                f"config.json asks for {wanted.steps.shape[1]} environments where the state has "
+                f"{len(saved[name])}: num_envs and eval_episodes stay as they were"
+            )
     run.rollouts.resume(member, saved["steps"], saved["generators"])
     run.eval_rollouts.resume(member, saved["eval_steps"], saved["eval_generators"])
     run.rules[member] = CheckpointRule(**{k: _decode(v) for k, v in saved["rule"].items()})

@@ -6,7 +6,6 @@ import importlib
 import inspect
 import os
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import gymnasium
@@ -27,7 +26,8 @@ def is_native(env_id: str) -> bool:
     spec = gymnasium.registry.get(env_id)
     if env_id not in core.task_ids() or spec is None or not isinstance(spec.entry_point, str):
         return False
-    return spec.entry_point.startswith("gymnasium.envs.mujoco.")
+    changed = spec.kwargs or spec.additional_wrappers or spec.max_episode_steps is None
+    return spec.entry_point.startswith("gymnasium.envs.mujoco.") and not changed
 
 
 def make_engine(env_id: str, num_sims: int, num_threads: int = 0, **kwargs: Any) -> Any:
@@ -41,7 +41,7 @@ def make_engine(env_id: str, num_sims: int, num_threads: int = 0, **kwargs: Any)
     module, name = spec.entry_point.split(":")
     signature = inspect.signature(getattr(importlib.import_module(module), name).__init__)
     max_episode_steps = kwargs.pop("max_episode_steps", spec.max_episode_steps)
-    arguments = _arguments(env_id, signature, {**spec.kwargs, **kwargs})
+    arguments = _arguments(env_id, signature, kwargs)
     mujoco_env = importlib.import_module("gymnasium.envs.mujoco.mujoco_env")
     xml_file = kwargs.get("xml_file", signature.parameters["xml_file"].default)
     return core.Engine(
@@ -61,7 +61,6 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-@cache
 def spaces(env_id: str) -> tuple[Box, Box]:
     """Return the observation and action space of one environment."""
     env = make_env(env_id)

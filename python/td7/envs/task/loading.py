@@ -10,24 +10,52 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from td7.envs.task.definition import Task
 from td7.envs.task.hooks import place
 
 
 def names_task(env: str) -> bool:
-    """Return whether an environment's name is a task's: a colon, and a class name after it.
+    """Return whether an environment's name is a task's: `FILE.py:CLASS`, or that of a Task class.
 
-    Gymnasium's own `module:Name-v0` is not, for its version.
+    Gymnasium's own `module:Name` is imported in the same way, and is none.
     """
     where, _, name = env.rpartition(":")
-    return bool(where) and (where.endswith(".py") or name.isidentifier())
+    if not where or where.endswith(".py") or not name.isidentifier():
+        return where.endswith(".py")
+    try:
+        with _importable(Path.cwd()):
+            module = importlib.import_module(where)
+    except ImportError:
+        return False
+    except (Exception, SystemExit):
+        return True  # load_task says what it is
+    return _is_task(getattr(module, name, None))
+
+
+def absolute_name(env: str) -> str:
+    """Return an environment's name with the path of a task's file made absolute."""
+    where, _, name = env.rpartition(":")
+    return f"{Path(where).resolve()}:{name}" if where.endswith(".py") else env
+
+
+def checked_task(task: Any) -> Task | type[Task]:
+    """Return a Task, or a class of such; raises TypeError for anything else."""
+    if isinstance(task, Task) or _is_task(task):
+        return task
+    raise TypeError(f"env must be a Gymnasium id, a Task or FILE.py:CLASS, got {task!r}")
+
+
+def _is_task(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Task) and value is not Task
 
 
 def load_task(name: str) -> type[Task]:
     """Import and return the Task class that `FILE.py:CLASS` or `PACKAGE.MODULE:CLASS` names.
 
-    A file is run anew at each call. Raises ValueError, naming it, for a file, module or class that
+    A file is run anew at each call; modules beside it that it imports are Python's as usual: the
+    first of a name stays. Raises ValueError, naming it, for a file, module or class that
     is not there, a module that fails on import, and a class that is no Task.
     """
     where, _, class_name = name.rpartition(":")
@@ -45,13 +73,9 @@ def load_task(name: str) -> type[Task]:
             raise ValueError(f"task {name!r}: there is no module {missing[:-1]!r}") from error
         raise ValueError(_failed(where, error)) from error
     task = getattr(module, class_name, None)
-    if isinstance(task, type) and issubclass(task, Task) and task is not Task:
+    if isinstance(task, type) and _is_task(task):
         return task
-    tasks = [
-        each
-        for each, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, Task) and value is not Task
-    ]
+    tasks = [each for each, value in vars(module).items() if _is_task(value)]
     what = "no" if task is None else "no Task of that name, but another"
     raise ValueError(
         f"task {name!r}: {where} has {what} {class_name}; its tasks are: {', '.join(tasks) or '-'}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,17 +17,36 @@ from numpy.typing import NDArray
 
 from td7.envs.task.definition import Task
 
+_handler_lock = threading.Lock()
+_collectors: list[list[str]] = []
+_handler_before: Any = None
+
 
 @contextmanager
 def collected_warnings() -> Iterator[list[str]]:
-    """Collect what MuJoCo warns of, so that it leaves no MUJOCO_LOG.TXT in the working folder."""
+    """Collect what MuJoCo warns of, so that it leaves no MUJOCO_LOG.TXT in the working folder.
+
+    Its handler is the process's: of threads that collect at once each hears all.
+    """
+    global _handler_before
     texts: list[str] = []
-    before = mujoco.get_mju_user_warning()
-    mujoco.set_mju_user_warning(lambda text: texts.append(text.strip()))
+    with _handler_lock:
+        if not _collectors:
+            _handler_before = mujoco.get_mju_user_warning()
+            mujoco.set_mju_user_warning(_collect)
+        _collectors.append(texts)
     try:
         yield texts
     finally:
-        mujoco.set_mju_user_warning(before)
+        with _handler_lock:
+            _collectors[:] = [each for each in _collectors if each is not texts]
+            if not _collectors:
+                mujoco.set_mju_user_warning(_handler_before)
+
+
+def _collect(text: str) -> None:
+    for texts in list(_collectors):
+        texts.append(text.strip())
 
 
 def compile_model(task: Task) -> Any:
