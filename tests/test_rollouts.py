@@ -17,7 +17,7 @@ from td7 import LapReplay
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import PolicyModule
 from td7.envs import GymnasiumSimulations, SimulationError
-from td7.envs.native import make_engine
+from td7.envs.native import make_engine, pcg64_words
 from td7.extension import core
 from td7.rollout import env_seeds, open_rollouts
 from td7.rollout.native import NativeRollouts
@@ -152,53 +152,100 @@ def test_the_seeds_of_a_member_begin_with_its_own_and_meet_no_others():
     assert env_seeds(7, 20)[:5] == env_seeds(7, 5)
 
 
-def test_a_simulation_that_diverges_is_named_and_the_others_episodes_survive():
-    rollouts, wanted = native("HalfCheetah-v5"), native("HalfCheetah-v5")
-    policies, most = policies_for(rollouts), np.full((2, 3), 10)
+def altered(path, name, pattern, replacement):
+    """Write one of Gymnasium's models with a change, and return an engine of six over it."""
+    assets = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
+    text, count = re.subn(pattern, replacement, (assets / f"{name}.xml").read_text())
+    assert count > 0
+    (path / "model.xml").write_text(text)
+    kwargs = {"xml_file": str(path / "model.xml"), "terminate_when_unhealthy": False}
+    engine = make_engine("Hopper-v5", 6, 2, **kwargs)
+    for sim in range(6):
+        engine.seed(sim, pcg64_words(np.random.PCG64(sim).state))
+    return engine
+
+
+def test_a_simulation_that_diverges_is_named_and_the_others_episodes_survive(tmp_path):
+    """Without limits on its motors, member 1 acts with 1e9 times their strength."""
+    policies, most = policies_for(native("Hopper-v5")), np.full((2, 3), 10, np.int64)
+    module = PolicyModule(11, 3, 32, 32, 32)
+    for parameter in module.parameters():
+        parameter.fill_(0.1)
+    module.low.fill_(-1e9), module.high.fill_(1e9)
+    policies[1].load(module)
+    engines = [
+        altered(tmp_path, "hopper", 'ctrllimited="true"', 'ctrllimited="false"') for _ in "ab"
+    ]
+    rollouts, wanted = (core.Rollouts(e, np.array(SEEDS, np.uint64), True) for e in engines)
+    cores, no_noise = [policy.core for policy in policies], 0.0
+    most[1] = 0
     for each in (rollouts, wanted):
-        each.run(policies, most, ["explore"] * 2, lambda: False)
-    velocity = np.zeros(9)
-    velocity[3] = 1e12
-    rollouts._engine.set_state(4, np.zeros(9), velocity)
+        each.run(cores, most, ["explore"] * 2, no_noise)
+    most[1] = [0, 5, 0]
     with pytest.raises(
         SimulationError,
-        match=r"^seed 8, simulation 1, episode step 11: MuJoCo met a bad position, velocity or "
+        match=r"^seed 8, simulation 1, episode step 1: MuJoCo met a bad position, velocity or "
         r"acceleration and reset the state$",
     ):
-        rollouts.run(policies, most, ["explore"] * 2, lambda: False)
-    wanted.run(policies, most, ["explore"] * 2, lambda: False)
-    for member, sim in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 2)]:
-        assert rollouts.episode(member, sim) == wanted.episode(member, sim)
-        assert rollouts.episode(member, sim).length == 20
+        rollouts.run(cores, most, ["explore"] * 2, no_noise)
+    most[1] = 0
+    wanted.run(cores, most, ["explore"] * 2, no_noise)
+    for sim in range(3):
+        assert rollouts.episode(sim) == wanted.episode(sim)
+        assert rollouts.episode(sim)[1] == 20
+        for mine, theirs in zip(rollouts.rows(sim), wanted.rows(sim), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
     # what it did before is kept; then it starts anew
-    assert rollouts.episode(1, 1).length == 10
-    assert rollouts.steps[1, 1] == 10
-    rollouts.run(policies, most, ["explore"] * 2, lambda: False)
-    assert rollouts.episode(1, 1).length == 10
-    assert rollouts.steps[1, 1] == 20
+    assert rollouts.episode(4)[1] == rollouts.steps[4] == 0
+    most[1] = [0, 5, 0]
+    module.low.fill_(-1), module.high.fill_(1)
+    policies[1].load(module)
+    rollouts.run(cores, most, ["explore"] * 2, no_noise)
+    assert rollouts.episode(4)[1] == rollouts.steps[4] == 5
 
 
 def test_an_error_of_mujoco_ends_neither_the_process_nor_the_others(tmp_path):
     """With memory for few contacts a hopper that falls flat raises an error inside mj_step."""
-    assets = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
-    text, model = (assets / "hopper.xml").read_text(), tmp_path / "hopper.xml"
-    model.write_text(re.sub("(<mujoco[^>]*>)", r'\1<size memory="4K"/>', text, count=1))
-    engine = make_engine("Hopper-v5", 3, 2, xml_file=str(model), terminate_when_unhealthy=False)
+    engine = altered(tmp_path, "hopper", "(<mujoco[^>]*>)", r'\1<size memory="4K"/>')
     rollouts = core.Rollouts(engine, np.array([5], np.uint64), True)
     policies = [policies_for(native("Hopper-v5"))[0].core]
     with pytest.raises(
         SimulationError,
-        match=r"seed 5, simulation 0, episode step \d+: mj_stackAlloc: out of memory",
+        match=r"^seed 5, simulation 0, episode step \d+: mj_stackAlloc: out of memory",
     ):
-        rollouts.run(policies, np.full((1, 3), 1000), ["explore"], 0.1)
-    lengths = [rollouts.episode(sim)[1] for sim in range(3)]
+        rollouts.run(policies, np.full((1, 6), 1000), ["explore"], 0.1)
+    lengths = [rollouts.episode(sim)[1] for sim in range(6)]
     assert 0 < lengths[0] < 1000
-    rollouts.run(policies, np.full((1, 3), 1), ["explore"], 0.1)  # starts anew
+    rollouts.run(policies, np.full((1, 6), 1), ["explore"], 0.1)  # starts anew
+    assert [rollouts.episode(sim)[1] for sim in range(6)] == [1] * 6
     # MuJoCo's own handling of errors is in force again
-    small = mujoco.MjModel.from_xml_path(str(model))
+    small = mujoco.MjModel.from_xml_path(str(tmp_path / "model.xml"))
     data = mujoco.MjData(small)
     with pytest.raises(mujoco.FatalError, match="out of memory"):
         mujoco.mj_step(small, data, nstep=5000)
+
+
+def test_an_episode_is_not_continued_where_somebody_else_has_moved_the_simulation():
+    rollouts = native("Hopper-v5")
+    policies, most = policies_for(rollouts), np.full((2, 3), 3)
+    rollouts.run(policies, most, ["explore"] * 2, lambda: False)
+    rollouts._engine.reset(np.array([1]), np.zeros((1, 11)), np.zeros((1, 6)))
+    rollouts._engine.set_state(2, np.zeros(6), np.zeros(6))
+    rollouts.run(policies, most, ["explore"] * 2, lambda: False)
+    lengths = [rollouts.episode(0, sim).length for sim in range(3)]
+    assert lengths == [6, 3, 3]
+    assert [len(rollouts._core.rows(sim)[0]) for sim in range(3)] == [7, 4, 4]
+
+
+def test_physics_does_not_depend_on_the_rounding_of_the_thread_that_makes_the_engine():
+    episodes = []
+    for flush in (False, True):
+        torch.set_flush_denormal(flush)
+        rollouts = native("Humanoid-v5")
+        torch.set_flush_denormal(False)
+        rollouts.run(policies_for(rollouts), np.full((2, 3), 60), ["random"] * 2, lambda: False)
+        episodes.append([rollouts._core.rows(sim)[0].tobytes() for sim in range(6)])
+    assert episodes[0] == episodes[1]
 
 
 def test_a_stop_keeps_what_has_ended_and_continues_the_rest():
@@ -286,7 +333,7 @@ def test_a_second_thread_is_refused_while_simulations_run():
             errors.append(str(error))
     go_on.set()
     thread.join()
-    assert errors == ["the simulations are in use by another thread"] * 2
+    assert errors == ["the simulations are in use by another call"] * 2
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -341,6 +388,7 @@ def test_bad_arguments_are_refused_by_name():
     for changes, message in [
         ({"policies": policies[:1]}, "policies must be one a member, 2, got 1"),
         ({"policies": wrong}, "policies must map 11 to 3 numbers, got one of 10 to 2"),
+        ({"most_steps": -most}, "most_steps must not be negative"),
         ({"most_steps": most[:1]}, r"most_steps must be int64 \[2, 3\] C-contiguous, got int64"),
         ({"most_steps": most * 1.0}, r"most_steps must be int64 \[2, 3\].*got float64 \[2, 3\]"),
         ({"behaviours": ["random"]}, "behaviours must be one a member, 2, got 1"),
@@ -352,6 +400,30 @@ def test_bad_arguments_are_refused_by_name():
         rollouts._core.episode(6)
     with pytest.raises(ValueError, match="replay must hold transitions of the task's sizes"):
         rollouts.store(0, 0, LapReplay(100, 3, 3))
+    with pytest.raises(TypeError, match="policies must be of _core.Policy, got None"):
+        rollouts._core.run([None] * 2, most, ["random"] * 2, 0.1)
+    with pytest.raises(ValueError, match="noise must be from 0 to 1e6, got nan"):
+        rollouts._core.run([p.core for p in policies], most, ["random"] * 2, float("nan"))
+    with pytest.raises(ValueError, match=r"steps must be in \[0, 2\^40\), got 1099511627776"):
+        rollouts._core.set_steps(0, 2**40)
+    with pytest.raises(TypeError):
+        core.Rollouts(None, np.zeros(2, np.uint64), True)
+    unkept = native("Hopper-v5", keep_rows=False)
+    with pytest.raises(ValueError, match="these rollouts keep no rows to store"):
+        unkept.store(0, 0, replay_for(rollouts))
+    engine = make_engine("Reacher-v5", 2, 1)
+    with pytest.raises(
+        SimulationError, match="simulation 0, episode step 0: the simulation has no"
+    ):
+        engine.reset(np.arange(2), np.zeros((2, 10)), np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="the state of a PCG64 must have an odd increment"):
+        engine.seed(0, np.zeros(6, np.uint64))
+    with pytest.raises(ValueError, match="num_threads must be at most 4096, got 5000"):
+        make_engine("Hopper-v5", 1, 5000)
+    with pytest.raises(ValueError, match=r"num_envs must be at most 2\^20 in all, got 2000000"):
+        make_engine("Hopper-v5", 2_000_000, 1)
+    with pytest.raises(TypeError, match="ctrl_cost_weight must be a number of Python's, got np.fl"):
+        make_engine("Hopper-v5", 1, 1, ctrl_cost_weight=np.float64(0.3))
     with pytest.raises(ValueError, match="must be as many for each of the seeds"):
         core.Rollouts(make_engine("Hopper-v5", 3, 1), np.zeros(2, np.uint64), True)
     for name, arguments in {"num_envs": (0, 1), "num_threads": (1, -1)}.items():

@@ -7,6 +7,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cfenv>
 #include <cmath>
 #include <cstdint>
 #include <memory>
@@ -26,6 +27,9 @@ namespace py = pybind11;
 
 namespace td7 {
 namespace {
+
+constexpr std::int64_t kMostSims = std::int64_t{1} << 20;
+constexpr std::int64_t kMostThreads = 4096;
 
 std::vector<std::int64_t> CheckedSims(const Engine& engine, py::handle sims) {
   const auto* chosen = InputArray<std::int64_t>(sims, "sims", {"n"});
@@ -59,24 +63,19 @@ std::int64_t AtLeastOne(std::int64_t value, const char* name) {
                               std::to_string(value));
 }
 
-double ToNumber(py::handle value) { return PyFloat_AsDouble(value.ptr()); }
-
-// A bool, an integer, a number, a text or a pair of numbers; numpy's scalars too.
+// A bool, an integer, a number, a text or a pair of numbers.
 TaskArg ToTaskArg(const std::string& name, py::handle value) {
   if (PyBool_Check(value.ptr())) return value.ptr() == Py_True;
   if (py::isinstance<py::str>(value)) return value.cast<std::string>();
-  if (PyIndex_Check(value.ptr()) && !py::isinstance<py::array>(value)) {
-    return value.cast<std::int64_t>();
+  try {
+    if (py::isinstance<py::int_>(value)) return value.cast<std::int64_t>();
+    if (py::isinstance<py::tuple>(value) || py::isinstance<py::list>(value)) {
+      return value.cast<std::pair<double, double>>();
+    }
+    if (PyNumber_Check(value.ptr())) return value.cast<double>();
+  } catch (const py::cast_error&) {
+    // said below
   }
-  TaskArg result;
-  if (PySequence_Check(value.ptr()) && py::len(value) == 2) {
-    const py::sequence pair = py::reinterpret_borrow<py::sequence>(value);
-    result = Range(ToNumber(pair[0]), ToNumber(pair[1]));
-  } else {
-    result = ToNumber(value);
-  }
-  if (PyErr_Occurred() == nullptr) return result;
-  PyErr_Clear();
   throw py::type_error(name + " must be a number, a bool, a text or a pair of numbers, got " +
                        py::repr(value).cast<std::string>());
 }
@@ -93,15 +92,22 @@ TaskArgs ToTaskArgs(const py::dict& arguments) {
 std::shared_ptr<Engine> MakeEngine(const std::string& task, const std::string& xml_file,
                                    const py::dict& arguments, std::int64_t num_sims,
                                    std::int64_t num_threads, std::int64_t max_episode_steps) {
-  AtLeastOne(num_sims, "num_envs");
-  const int threads =
-      static_cast<int>(std::min<std::int64_t>(AtLeastOne(num_threads, "num_threads"), 4096));
+  if (AtLeastOne(num_sims, "num_envs") > kMostSims) {
+    throw std::invalid_argument("num_envs must be at most 2^20 in all, got " +
+                                std::to_string(num_sims));
+  }
+  if (AtLeastOne(num_threads, "num_threads") > kMostThreads) {
+    throw std::invalid_argument("num_threads must be at most 4096, got " +
+                                std::to_string(num_threads));
+  }
+  const int threads = static_cast<int>(std::min(num_threads, num_sims));
   AtLeastOne(max_episode_steps, "max_episode_steps");
+  const TaskArgs values = ToTaskArgs(arguments);
+  const py::gil_scoped_release unlocked;
   Model model = LoadModel(xml_file);
   // A single kinematic tree is a single island: without the search for it the numbers are the same,
   // to the bit, and come a few per cent sooner.
   if (model->ntree == 1) model->opt.disableflags |= mjDSBL_ISLAND;
-  const TaskArgs values = ToTaskArgs(arguments);
   std::unique_ptr<Task> rules = MakeTask(task, *model, values);
   return std::make_shared<Engine>(std::move(model), std::move(rules), num_sims, threads,
                                   max_episode_steps);
@@ -123,14 +129,14 @@ std::vector<std::tuple<std::string, std::string, std::int64_t, bool>> InfoFields
 // The words of numpy's PCG64: state high and low, inc high and low, has_uint32, uinteger.
 void Seed(Engine& engine, std::int64_t sim, py::handle words) {
   const auto* w = InputArray<std::uint64_t>(words, "words", {6});
-  const auto alone = Alone(engine);
+  const Alone alone(engine);
   engine.sim(CheckedSim(engine, sim))
       .Seed({w[0], w[1], w[2], w[3], static_cast<std::uint32_t>(w[4]),
              static_cast<std::uint32_t>(w[5])});
 }
 
 py::array_t<std::uint64_t> RandomState(Engine& engine, std::int64_t sim) {
-  const auto alone = Alone(engine);
+  const Alone alone(engine);
   const Pcg64State& state = engine.sim(CheckedSim(engine, sim)).random_state();
   const std::uint64_t words[] = {state.state_high,    state.state_low,  state.increment_high,
                                  state.increment_low, state.has_uint32, state.uinteger};
@@ -143,7 +149,7 @@ void Reset(Engine& engine, py::handle sims, py::handle obs, py::handle info) {
   const auto n = static_cast<std::int64_t>(chosen.size());
   auto* obs_data = OutputArray<double>(obs, "obs", {n, shape.obs_size});
   auto* info_data = OutputArray<double>(info, "info", {n, shape.info_size()});
-  const auto alone = Alone(engine);
+  const Alone alone(engine);
   const py::gil_scoped_release unlocked;
   engine.Reset(chosen, obs_data, info_data);
 }
@@ -169,7 +175,7 @@ void Step(Engine& engine, py::handle actions, py::handle reset_first, bool same_
                           OutputArray<double>(info, "info", {n, shape.info_size()}),
                           OutputArray<double>(reset_info, "reset_info", {n, shape.info_size()}),
                           OutputArray<std::int32_t>(diverged, "diverged", {n})};
-  const auto alone = Alone(engine);
+  const Alone alone(engine);
   const py::gil_scoped_release unlocked;
   engine.Step(chosen.data(), resets.data(), same_step, output);
 }
@@ -177,10 +183,15 @@ void Step(Engine& engine, py::handle actions, py::handle reset_first, bool same_
 void SetState(Engine& engine, std::int64_t sim, py::handle qpos, py::handle qvel) {
   const auto* position = InputArray<double>(qpos, "qpos", {engine.model().nq});
   const auto* velocity = InputArray<double>(qvel, "qvel", {engine.model().nv});
-  const auto alone = Alone(engine);
+  const Alone alone(engine);
   Simulation& one = engine.sim(CheckedSim(engine, sim));
   const LogHandler handler;
-  if (!one.SetState(position, velocity)) {
+  std::fenv_t callers;  // the numbers of the engine's threads, whatever the caller's rounding
+  std::fegetenv(&callers);
+  std::fesetenv(FE_DFL_ENV);
+  const bool done = one.SetState(position, velocity);
+  std::fesetenv(&callers);
+  if (!done) {
     throw SimulationError(
         {{sim, "simulation " + std::to_string(sim), one.episode_step(), one.error()}});
   }
@@ -188,7 +199,7 @@ void SetState(Engine& engine, std::int64_t sim, py::handle qpos, py::handle qvel
 
 // mj_getState of one simulation: everything that mj_step depends on.
 py::array_t<double> Physics(Engine& engine, std::int64_t sim) {
-  const auto alone = Alone(engine);
+  const Alone alone(engine);
   py::array_t<double> state(mj_stateSize(&engine.model(), mjSTATE_INTEGRATION));
   mj_getState(&engine.model(), &engine.sim(CheckedSim(engine, sim)).data(), state.mutable_data(),
               mjSTATE_INTEGRATION);

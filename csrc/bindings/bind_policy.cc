@@ -1,4 +1,5 @@
 // Policy inference for Python: see policy/policy.h and policy/exploration.h.
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -53,6 +54,11 @@ void Load(Policy& policy, const py::dict& weights) {
   w.l3 = Linear(weights, "actor.l3", actor, action);
   w.low = InputArray<float>(Entry(weights, "low"), "low", {action});
   w.high = InputArray<float>(Entry(weights, "high"), "high", {action});
+  for (int i = 0; i < action; ++i) {
+    if (std::isfinite(w.low[i]) && std::isfinite(w.high[i]) && w.low[i] <= w.high[i]) continue;
+    throw std::invalid_argument("low and high must be finite, with low <= high, got " +
+                                std::to_string(w.low[i]) + " and " + std::to_string(w.high[i]));
+  }
   const py::gil_scoped_release unlocked;
   policy.Load(w);
 }

@@ -2,6 +2,7 @@
 // and takes it now and then, to look after signals.
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -22,6 +23,10 @@ namespace py = pybind11;
 namespace td7 {
 namespace {
 
+// What keeps the numbers of draws apart (rollout/rollouts.h).
+constexpr std::int64_t kMostSteps = std::int64_t{1} << 40;
+constexpr std::int64_t kMostSimsOfMember = std::int64_t{1} << 20;
+
 // Looks after signals and the caller's wish to stop while the engine works. An exception of either
 // stops the work and is kept.
 class Watch {
@@ -31,6 +36,7 @@ class Watch {
   // Needs no GIL.
   bool Stop() {
     const py::gil_scoped_acquire locked;
+    if (error_) return true;
     try {
       if (PyErr_CheckSignals() != 0) throw py::error_already_set();
       return !stop_.is_none() && py::cast<bool>(stop_());
@@ -78,6 +84,7 @@ std::vector<const Policy*> CheckedPolicies(Rollouts& rollouts,
   const std::int64_t action_size = rollouts.engine().model().nu;
   std::vector<const Policy*> pointers;
   for (const std::shared_ptr<Policy>& policy : policies) {
+    if (!policy) throw py::type_error("policies must be of _core.Policy, got None");
     const PolicySizes& sizes = policy->sizes();
     if (sizes.obs != obs_size || sizes.action != action_size) {
       throw std::invalid_argument("policies must map " + std::to_string(obs_size) + " to " +
@@ -98,13 +105,19 @@ void Run(Rollouts& rollouts, const std::vector<std::shared_ptr<Policy>>& policie
   const auto* most = InputArray<std::int64_t>(most_steps, "most_steps",
                                               {rollouts.members(), rollouts.sims_per_member()});
   const std::vector<std::int64_t> limits(most, most + n);
+  if (std::any_of(limits.begin(), limits.end(), [](std::int64_t limit) { return limit < 0; })) {
+    throw std::invalid_argument("most_steps must not be negative");
+  }
+  if (!(noise >= 0.0 && noise <= 1e6)) {
+    throw std::invalid_argument("noise must be from 0 to 1e6, got " + std::to_string(noise));
+  }
   const std::vector<Behaviour> how = ToBehaviours(behaviours, rollouts.members());
   Watch watch(std::move(stop));
-  const auto alone = Alone(rollouts.engine());
+  const Alone alone(rollouts.engine());
   try {
     const py::gil_scoped_release unlocked;
     rollouts.Run(chosen, limits, how, static_cast<float>(noise), [&watch] { return watch.Stop(); });
-  } catch (const SimulationError&) {
+  } catch (...) {
     watch.Rethrow();  // a KeyboardInterrupt comes first
     throw;
   }
@@ -113,13 +126,13 @@ void Run(Rollouts& rollouts, const std::vector<std::shared_ptr<Policy>>& policie
 
 // (return, length, ended) of the simulation's episode so far.
 std::tuple<double, std::int64_t, bool> EpisodeSummary(Rollouts& rollouts, std::int64_t sim) {
-  const auto alone = Alone(rollouts.engine());
+  const Alone alone(rollouts.engine());
   const EpisodeRows& rows = rollouts.episode(CheckedSim(rollouts.engine(), sim));
   return {rows.episode_return, rows.length, rows.ended};
 }
 
 py::array_t<std::int64_t> Steps(Rollouts& rollouts) {
-  const auto alone = Alone(rollouts.engine());
+  const Alone alone(rollouts.engine());
   py::array_t<std::int64_t> steps(rollouts.engine().num_sims());
   for (std::int64_t sim = 0; sim < rollouts.engine().num_sims(); ++sim) {
     steps.mutable_data()[sim] = rollouts.steps(sim);
@@ -129,7 +142,7 @@ py::array_t<std::int64_t> Steps(Rollouts& rollouts) {
 
 // (obs [T + 1, S], action [T, A], reward [T]) of the simulation's episode so far, copied.
 py::tuple Rows(Rollouts& rollouts, std::int64_t sim) {
-  const auto alone = Alone(rollouts.engine());
+  const Alone alone(rollouts.engine());
   const EpisodeRows& rows = rollouts.episode(CheckedSim(rollouts.engine(), sim));
   const py::ssize_t obs_size = rollouts.engine().task().shape().obs_size;
   const py::ssize_t action_size = rollouts.engine().model().nu;
@@ -147,7 +160,7 @@ void Store(Rollouts& rollouts, std::int64_t sim, LapReplay& replay) {
       config.action_size != rollouts.engine().model().nu) {
     throw std::invalid_argument("replay must hold transitions of the task's sizes");
   }
-  const auto alone = Alone(rollouts.engine());
+  const Alone alone(rollouts.engine());
   const py::gil_scoped_release unlocked;
   rollouts.Store(checked, &replay);
 }
@@ -159,6 +172,9 @@ std::shared_ptr<Rollouts> MakeRollouts(std::shared_ptr<Engine> engine, py::handl
   if (members < 1 || engine->num_sims() % members != 0) {
     throw std::invalid_argument("the simulations must be as many for each of the seeds");
   }
+  if (engine->num_sims() / members > kMostSimsOfMember) {
+    throw std::invalid_argument("a member must have at most 2^20 simulations");
+  }
   return std::make_shared<Rollouts>(std::move(engine),
                                     std::vector<std::uint64_t>(seed, seed + members), keep_rows);
 }
@@ -167,7 +183,8 @@ std::shared_ptr<Rollouts> MakeRollouts(std::shared_ptr<Engine> engine, py::handl
 
 void register_rollouts(py::module_& module) {
   py::class_<Rollouts, std::shared_ptr<Rollouts>>(module, "Rollouts")
-      .def(py::init(&MakeRollouts), py::arg("engine"), py::arg("seeds"), py::arg("keep_rows"))
+      .def(py::init(&MakeRollouts), py::arg("engine").none(false), py::arg("seeds"),
+           py::arg("keep_rows"))
       .def("run", &Run, py::arg("policies"), py::arg("most_steps"), py::arg("behaviours"),
            py::arg("noise"), py::arg("stop") = py::none())
       .def("episode", &EpisodeSummary, py::arg("sim"))
@@ -175,12 +192,16 @@ void register_rollouts(py::module_& module) {
       .def_property_readonly("steps", &Steps)
       .def("set_steps",
            [](Rollouts& rollouts, std::int64_t sim, std::int64_t steps) {
-             const auto alone = Alone(rollouts.engine());
+             const Alone alone(rollouts.engine());
+             if (steps < 0 || steps >= kMostSteps) {
+               throw std::invalid_argument("steps must be in [0, 2^40), got " +
+                                           std::to_string(steps));
+             }
              rollouts.set_steps(CheckedSim(rollouts.engine(), sim), steps);
            })
       .def("store", &Store, py::arg("sim"), py::arg("replay"))
       .def("clear", [](Rollouts& rollouts, std::int64_t sim) {
-        const auto alone = Alone(rollouts.engine());
+        const Alone alone(rollouts.engine());
         rollouts.Clear(CheckedSim(rollouts.engine(), sim));
       });
 }

@@ -2,8 +2,8 @@
 #ifndef TD7_BINDINGS_ENGINE_ARGS_H_
 #define TD7_BINDINGS_ENGINE_ARGS_H_
 
+#include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 
@@ -11,12 +11,22 @@
 
 namespace td7 {
 
-// One call at a time on an engine.
-inline std::unique_lock<std::mutex> Alone(Engine& engine) {
-  std::unique_lock<std::mutex> lock(engine.mutex(), std::try_to_lock);
-  if (!lock) throw std::runtime_error("the simulations are in use by another thread");
-  return lock;
-}
+// One call at a time on an engine, for as long as the object lives. Throws std::runtime_error where
+// another call is under way, on another thread or around this one.
+class Alone {
+ public:
+  explicit Alone(Engine& engine) : in_use_(engine.in_use()) {
+    engine.ExpectOwnProcess();
+    if (in_use_.exchange(true))
+      throw std::runtime_error("the simulations are in use by another call");
+  }
+  ~Alone() { in_use_ = false; }
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+
+ private:
+  std::atomic<bool>& in_use_;
+};
 
 // Throws std::out_of_range (IndexError).
 inline std::int64_t CheckedSim(const Engine& engine, std::int64_t sim) {

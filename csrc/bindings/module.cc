@@ -10,9 +10,7 @@ PYBIND11_MODULE(_core, module) {
   td7::register_simd(module);
   td7::register_ledger(module);
   td7::register_policy(module);
-#if defined(TD7_WITH_MUJOCO) && TD7_WITH_MUJOCO
   td7::register_mujoco(module);
   td7::register_engine(module);
   td7::register_rollouts(module);
-#endif
 }

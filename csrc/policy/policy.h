@@ -11,7 +11,8 @@
 //
 // A row's output has the same bits whatever batch it is in: each number is summed in one fixed
 // order. AVX2 and AVX-512 give the same bits too; plain C++ has no fused multiply-add on x86-64 and
-// differs by some 1e-7. NaN in an observation gives NaN in its row; infinity does no harm.
+// differs by some 1e-7. NaN or infinity in an observation gives NaN in its
+// row.
 //
 // Threads: const methods may run at the same time, each with a scratch of its own. Load must not
 // run beside any other use. Errors: the constructors throw std::invalid_argument or std::bad_alloc,
@@ -162,7 +163,8 @@ class PolicyScratch {
 
 class Policy {
  public:
-  // Weights are zeros until they are loaded. Throws std::invalid_argument for a size below 1.
+  // Weights are zeros until they are loaded. Throws std::invalid_argument for a size outside
+  // 1 ... 2^20.
   Policy(const PolicySizes& sizes, Precision precision) : sizes_(sizes), precision_(precision) {
     internal::CheckSizes(sizes);
     bounds_.resize(static_cast<std::size_t>(sizes.action));

@@ -8,6 +8,7 @@
 #ifndef TD7_ROLLOUT_ENGINE_H_
 #define TD7_ROLLOUT_ENGINE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -63,8 +64,10 @@ class Engine {
   std::int64_t num_sims() const { return static_cast<std::int64_t>(sims_.size()); }
   std::int64_t max_episode_steps() const { return max_episode_steps_; }
   int num_threads() const { return pool_.threads(); }
-  // For callers on several threads: held during a call, by whoever makes it.
-  std::mutex& mutex() { return mutex_; }
+  // For callers on several threads: true during a call, set by whoever makes it.
+  std::atomic<bool>& in_use() { return in_use_; }
+  // Throws std::runtime_error in a process forked since the construction.
+  void ExpectOwnProcess() const { pool_.ExpectOwnProcess(); }
   Simulation& sim(std::int64_t index) { return *sims_[static_cast<std::size_t>(index)]; }
 
   // Starts an episode in each of the simulations [n], distinct; row k of obs [n, S] and info [n, I]
@@ -95,7 +98,7 @@ class Engine {
   std::unique_ptr<Task> task_;
   std::int64_t max_episode_steps_;
   std::vector<std::unique_ptr<Simulation>> sims_;
-  std::mutex mutex_;
+  std::atomic<bool> in_use_{false};
   std::mutex failures_mutex_;
   std::vector<Failure> failures_;
   WorkerPool pool_;  // last: its threads end first

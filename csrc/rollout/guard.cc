@@ -1,9 +1,9 @@
 #include "rollout/guard.h"
 
 #include <mujoco/mujoco.h>
+#include <setjmp.h>  // NOLINT: _setjmp, which saves no signal mask, is POSIX's
 
 #include <atomic>
-#include <csetjmp>
 #include <cstdio>
 #include <mutex>
 
@@ -11,7 +11,7 @@ namespace td7 {
 namespace {
 
 struct ActiveCall {
-  std::jmp_buf back;
+  jmp_buf back;
   MujocoError* error;
 };
 
@@ -29,7 +29,7 @@ void Handle(const mjLogMessage* message) {
   }
   if (message->level != mjLOG_ERROR) return;
   std::snprintf(call->error->text, sizeof(call->error->text), "%s", message->subject);
-  std::longjmp(call->back, 1);
+  _longjmp(call->back, 1);
 }
 
 }  // namespace
@@ -50,7 +50,7 @@ LogHandler::~LogHandler() {
 bool Guarded(void (*function)(void*), void* argument, MujocoError* error) {
   ActiveCall call;
   call.error = error;
-  if (setjmp(call.back) != 0) {
+  if (_setjmp(call.back) != 0) {
     active_call = nullptr;
     return false;
   }

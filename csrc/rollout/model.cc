@@ -21,6 +21,8 @@ struct Making {
 
 }  // namespace
 
+// mj_loadXML owns things, so an error that left it by longjmp would leak them. It reports what is
+// wrong with a file by its text and not so; the guard is for what it does not expect.
 Model LoadModel(const std::string& path) {
   const LogHandler handler;
   MujocoError error;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -17,6 +18,18 @@ constexpr int kStepsAtOnce = 16;
 bool AllFinite(const float* values, std::int64_t count) {
   return std::all_of(values, values + count, [](float value) { return std::isfinite(value); });
 }
+
+struct StopsUnlessTold {
+  explicit StopsUnlessTold(std::atomic<bool>* stopped_flag) : stopped(stopped_flag) {}
+  ~StopsUnlessTold() {
+    if (!go_on) *stopped = true;
+  }
+  StopsUnlessTold(const StopsUnlessTold&) = delete;
+  StopsUnlessTold& operator=(const StopsUnlessTold&) = delete;
+
+  std::atomic<bool>* stopped;
+  mutable bool go_on = false;
+};
 
 // Keeps the simulations that `keep(place, sim)` says, in their order.
 template <typename Keep>
@@ -73,7 +86,9 @@ void Rollouts::Run(const std::vector<const Policy*>& policies,
     }
   };
   const auto watch = [&] {
-    if (stop()) stopped = true;
+    // also if stop() does not return: it may throw, or its thread end
+    const StopsUnlessTold guard(&stopped);
+    guard.go_on = !stop();
   };
   engine_->Run(engine_->num_threads(), job, watch);
 }
@@ -93,7 +108,8 @@ void Rollouts::RunGroup(Group* group, const Policy& policy, Behaviour behaviour,
   std::vector<float> action(sims.size() * static_cast<std::size_t>(action_size));
   std::vector<float> env_action(action.size());
   KeepIf(&sims, [this](std::size_t, std::int64_t sim) {
-    return engine_->sim(sim).running() || Start(sim);
+    const Simulation& one = engine_->sim(sim);
+    return (one.running() && one.moves() == state(sim).moves) || Start(sim);
   });
   for (int step = 0; step < kStepsAtOnce && !sims.empty(); ++step) {
     if (stopped.load(std::memory_order_relaxed)) return;
@@ -126,7 +142,9 @@ bool Rollouts::Start(std::int64_t sim) {
     Fail(sim, engine_->sim(sim).error());
     return false;
   }
-  return AppendObs(sim);
+  if (!AppendObs(sim)) return false;
+  state(sim).moves = engine_->sim(sim).moves();
+  return true;
 }
 
 // Takes one step and keeps its row; returns whether the simulation is to go on in this Run.
@@ -136,7 +154,8 @@ bool Rollouts::Step(std::int64_t sim, const float* action, const float* env_acti
   EpisodeRows& episode = now.episode;
   const std::int64_t size = engine_->model().nu;
   const char* fault = nullptr;
-  if (!AllFinite(env_action, size)) {
+  const bool acts = AllFinite(env_action, size);
+  if (!acts) {
     fault = "the policy's action must be finite";
   } else if (!one.Step(env_action)) {
     fault = one.error().c_str();
@@ -146,7 +165,7 @@ bool Rollouts::Step(std::int64_t sim, const float* action, const float* env_acti
     fault = "the environment's reward must be finite";
   }
   if (fault != nullptr) {
-    Fail(sim, fault);
+    Fail(sim, fault, acts ? 0 : 1);
     return false;
   }
   if (!AppendObs(sim)) return false;
@@ -157,9 +176,10 @@ bool Rollouts::Step(std::int64_t sim, const float* action, const float* env_acti
   ++now.steps;
   --now.steps_left;
   episode.episode_return += one.reward();
-  episode.length = one.episode_step();
+  ++episode.length;
   episode.terminated = one.terminated();
   episode.ended = !one.running();
+  now.moves = one.moves();
   return !episode.ended && now.steps_left > 0;
 }
 
@@ -176,16 +196,17 @@ bool Rollouts::AppendObs(std::int64_t sim) {
   return false;
 }
 
-void Rollouts::Fail(std::int64_t sim, std::string text) {
+void Rollouts::Fail(std::int64_t sim, std::string text, std::int64_t steps_ahead) {
   Simulation& one = engine_->sim(sim);
   one.Stop();
   const std::uint64_t seed = seeds_[static_cast<std::size_t>(sim / sims_per_member())];
   const std::string name =
       "seed " + std::to_string(seed) + ", simulation " + std::to_string(sim % sims_per_member());
-  engine_->Fail({sim, name, one.episode_step(), std::move(text)});
+  engine_->Fail({sim, name, one.episode_step() + steps_ahead, std::move(text)});
 }
 
 void Rollouts::Store(std::int64_t sim, LapReplay* replay) {
+  if (!keep_rows_) throw std::invalid_argument("these rollouts keep no rows to store");
   EpisodeRows& rows = state(sim).episode;
   const std::int64_t member = sim / sims_per_member();
   const std::int64_t stream = sim % sims_per_member();

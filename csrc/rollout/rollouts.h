@@ -11,7 +11,8 @@
 // the streams "exploration" and "warmup" of the member's seed (policy/exploration.h).
 //
 // An episode that has ended waits, its simulation resting, until it is taken with Clear; one that
-// has not (a limit of steps, a stop) goes on at the next Run.
+// has not (a limit of steps, a stop) goes on at the next Run, unless somebody else has moved its
+// simulation: then another one starts.
 //
 // Threads: one call at a time an object.
 #ifndef TD7_ROLLOUT_ROLLOUTS_H_
@@ -73,7 +74,8 @@ class Rollouts {
   void set_steps(std::int64_t sim, std::int64_t steps) { state(sim).steps = steps; }
 
   // Hands rows that are not handed over yet to the member's buffer, as stream i: an ended episode
-  // in one piece, or step by step. Throws as LapReplay does.
+  // in one piece, or step by step. Throws as LapReplay does, std::invalid_argument without
+  // keep_rows.
   void Store(std::int64_t sim, LapReplay* replay);
 
   // Forgets the simulation's episode; the next Run starts another one.
@@ -84,6 +86,7 @@ class Rollouts {
     EpisodeRows episode;
     std::int64_t steps = 0;
     std::int64_t steps_left = 0;  // of this Run
+    std::uint64_t moves = 0;      // of the simulation, when the last row was added
   };
 
   const State& state(std::int64_t sim) const { return states_[static_cast<std::size_t>(sim)]; }
@@ -93,7 +96,8 @@ class Rollouts {
   bool Start(std::int64_t sim);
   bool Step(std::int64_t sim, const float* action, const float* env_action);
   bool AppendObs(std::int64_t sim);
-  void Fail(std::int64_t sim, std::string text);
+  // steps_ahead: 1 where the step that fails was not taken.
+  void Fail(std::int64_t sim, std::string text, std::int64_t steps_ahead = 0);
 
   std::shared_ptr<Engine> engine_;
   std::vector<std::uint64_t> seeds_;

@@ -1,5 +1,7 @@
 #include "rollout/simulation.h"
 
+#include <stdexcept>
+
 namespace td7 {
 namespace {
 
@@ -58,12 +60,26 @@ Simulation::Simulation(const mjModel& model, const Task& task, std::int64_t max_
       obs_(static_cast<std::size_t>(task.shape().obs_size)),
       memory_(static_cast<std::size_t>(task.shape().memory_size)) {}
 
+void Simulation::Seed(const Pcg64State& state) {
+  if (state.increment_low % 2 == 0) {
+    throw std::invalid_argument("the state of a PCG64 must have an odd increment");
+  }
+  random_ = NumpyGenerator(state);
+  seeded_ = true;
+}
+
 bool Simulation::Reset(double* info) {
-  ResetJob job{&model_, data_.get(), &task_, &random_};
+  ++moves_;
   running_ = false;
+  episode_step_ = 0;
+  if (!seeded_) {
+    error_ = "the simulation has no seed: seed it first";
+    return false;
+  }
+  if (!data_) data_ = MakeData(model_);  // the last call has failed
+  ResetJob job{&model_, data_.get(), &task_, &random_};
   if (!Call(&ResetPhysics, &job)) return false;
   running_ = true;
-  episode_step_ = 0;
   outcome_ = Outcome{};
   divergences_ = 0;
   task_.Observe(model_, *data_, obs_.data());
@@ -72,14 +88,12 @@ bool Simulation::Reset(double* info) {
 }
 
 bool Simulation::Step(const float* action, double* info) {
+  ++moves_;
   task_.Remember(model_, *data_, memory_.data());
   for (int i = 0; i < model_.nu; ++i) data_->ctrl[i] = static_cast<double>(action[i]);
   ++episode_step_;
   StepJob job{&model_, data_.get(), task_.shape().frame_skip, task_.shape().reads_contact_forces};
-  if (!Call(&StepPhysics, &job)) {
-    running_ = false;
-    return false;
-  }
+  if (!Call(&StepPhysics, &job)) return false;
   divergences_ = BadStates();
   outcome_ = task_.Score(model_, *data_, action, memory_.data(), info);
   task_.Observe(model_, *data_, obs_.data());
@@ -88,11 +102,10 @@ bool Simulation::Step(const float* action, double* info) {
 }
 
 bool Simulation::SetState(const double* qpos, const double* qvel) {
+  ++moves_;
+  if (!data_) data_ = MakeData(model_);
   StateJob job{&model_, data_.get(), qpos, qvel};
-  if (!Call(&SetPhysics, &job)) {
-    running_ = false;
-    return false;
-  }
+  if (!Call(&SetPhysics, &job)) return false;
   task_.Observe(model_, *data_, obs_.data());
   return true;
 }
@@ -100,8 +113,9 @@ bool Simulation::SetState(const double* qpos, const double* qvel) {
 bool Simulation::Call(void (*function)(void*), void* argument) {
   MujocoError error;
   if (Guarded(function, argument, &error)) return true;
+  running_ = false;
+  data_.reset();  // of no use after an error
   error_ = error.text;
-  data_ = MakeData(model_);
   return false;
 }
 

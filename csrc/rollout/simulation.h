@@ -24,12 +24,13 @@ class Simulation {
   // Episodes are cut after max_episode_steps.
   Simulation(const mjModel& model, const Task& task, std::int64_t max_episode_steps);
 
-  // Starts the random numbers anew: numpy's PCG64 in this state.
-  void Seed(const Pcg64State& state) { random_ = NumpyGenerator(state); }
+  // Starts the random numbers anew: numpy's PCG64 in this state. Throws std::invalid_argument for
+  // one that PCG64 cannot be in.
+  void Seed(const Pcg64State& state);
   const Pcg64State& random_state() const { return random_.state(); }
 
   // Starts an episode: obs() is its first observation, and info the fields of a reset. False after
-  // an error.
+  // an error, and before the first Seed.
   bool Reset(double* info = nullptr);
 
   // Takes one step with action [nu], which must be finite. info [info_size] is filled unless null.
@@ -48,6 +49,8 @@ class Simulation {
   bool terminated() const { return outcome_.terminated; }
   bool truncated() const { return episode_step_ >= max_episode_steps_; }
   std::int64_t episode_step() const { return episode_step_; }
+  // How many calls have changed the state: who remembers it knows whether others have made some.
+  std::uint64_t moves() const { return moves_; }
   // Whether an episode is under way: reset, and neither ended nor failed.
   bool running() const { return running_; }
 
@@ -58,7 +61,7 @@ class Simulation {
   // Of the last failed call.
   const std::string& error() const { return error_; }
 
-  // The physics, for reading.
+  // The physics, for reading. REQUIRES: the last call has not failed.
   const mjData& data() const { return *data_; }
 
  private:
@@ -75,6 +78,8 @@ class Simulation {
   Outcome outcome_;
   std::int64_t episode_step_ = 0;
   int divergences_ = 0;
+  std::uint64_t moves_ = 0;
+  bool seeded_ = false;
   bool running_ = false;
   std::string error_;
 };

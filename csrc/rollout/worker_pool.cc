@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cfenv>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -41,6 +42,25 @@ struct WorkerPool::Shared {
   std::vector<std::thread> threads;
 };
 
+// At its end, however it comes, no thread works on what the caller's stack holds: a Python thread
+// that asks for the GIL while the interpreter ends is unwound here.
+struct WorkerPool::Waiting {
+  Waiting(Shared* waited_for, std::unique_lock<std::mutex>* its_lock)
+      : shared(waited_for), lock(its_lock) {}
+  ~Waiting() {
+    if (!lock->owns_lock()) lock->lock();
+    shared->count = shared->next;  // no further job starts
+    shared->all_done.wait(*lock, [this] { return shared->done == shared->count; });
+    shared->job = nullptr;
+    shared->next = shared->count = shared->done = 0;
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+  Shared* shared;
+  std::unique_lock<std::mutex>* lock;
+};
+
 WorkerPool::WorkerPool(int threads) : process_(getpid()), shared_(std::make_unique<Shared>()) {
   Shared* const shared = shared_.get();
   shared->threads.reserve(static_cast<std::size_t>(threads));
@@ -53,12 +73,15 @@ WorkerPool::~WorkerPool() {
 
 int WorkerPool::threads() const { return static_cast<int>(shared_->threads.size()); }
 
+void WorkerPool::ExpectOwnProcess() const {
+  if (getpid() == process_) return;
+  throw std::runtime_error("simulations do not survive a fork: make them in the new process");
+}
+
 void WorkerPool::Run(std::int64_t count, const std::function<void(std::int64_t)>& job,
                      const std::function<void()>& watch) {
   if (count == 0) return;
-  if (getpid() != process_) {
-    throw std::runtime_error("simulations do not survive a fork: make them in the new process");
-  }
+  ExpectOwnProcess();
   Shared& shared = *shared_;
   std::unique_lock<std::mutex> lock(shared.mutex);
   shared.job = &job;
@@ -67,17 +90,20 @@ void WorkerPool::Run(std::int64_t count, const std::function<void(std::int64_t)>
   shared.failure = nullptr;
   shared.has_jobs.notify_all();
   const auto all_done = [&shared] { return shared.done == shared.count; };
-  while (!shared.all_done.wait_for(lock, kWatchEvery, all_done)) {
-    lock.unlock();
-    watch();
-    lock.lock();
+  {
+    const Waiting waiting(&shared, &lock);
+    while (!shared.all_done.wait_for(lock, kWatchEvery, all_done)) {
+      lock.unlock();
+      watch();
+      lock.lock();
+    }
   }
-  shared.job = nullptr;
-  shared.next = shared.count = 0;
   if (shared.failure) std::rethrow_exception(shared.failure);
 }
 
 void WorkerPool::Shared::Work() {
+  // as every program starts: the thread that made this one may flush denormals, or round otherwise
+  std::fesetenv(FE_DFL_ENV);
   std::unique_lock<std::mutex> lock(mutex);
   while (true) {
     has_jobs.wait(lock, [this] { return closing || next < count; });
@@ -93,7 +119,8 @@ void WorkerPool::Shared::Work() {
     }
     lock.lock();
     if (thrown && !failure) failure = thrown;
-    if (++done == count) all_done.notify_one();
+    ++done;
+    if (done == count) all_done.notify_one();
   }
 }
 

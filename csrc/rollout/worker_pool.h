@@ -21,10 +21,13 @@ class WorkerPool {
 
   int threads() const;
 
+  // Throws std::runtime_error in a process forked since the construction, which has no threads.
+  void ExpectOwnProcess() const;
+
   // Calls job(0) ... job(count - 1), each once, on the threads, in order of their starts; meanwhile
   // calls watch() about every 10 ms on this thread. Returns when all are done. Rethrows the first
-  // exception of a job, once all jobs have ended; watch must not throw. Throws std::runtime_error
-  // in a process forked since the construction, which has no threads.
+  // exception of a job, once all jobs have ended. If watch throws, no further job starts, and its
+  // exception passes once those under way have ended. Throws as ExpectOwnProcess.
   void Run(std::int64_t count, const std::function<void(std::int64_t)>& job,
            const std::function<void()>& watch);
 
@@ -32,6 +35,7 @@ class WorkerPool {
   // Threads, and what they wait on. In a forked process, which has them not, it is let go of
   // without being destroyed: that would wait for them.
   struct Shared;
+  struct Waiting;
 
   const long process_;
   std::unique_ptr<Shared> shared_;

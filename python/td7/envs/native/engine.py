@@ -33,7 +33,8 @@ def is_native(env_id: str) -> bool:
 def make_engine(env_id: str, num_sims: int, num_threads: int = 0, **kwargs: Any) -> Any:
     """Make the engine of a native task; kwargs as of `gymnasium.make`, 0 threads: all processors.
 
-    Raises TypeError for an argument that the task does not have, ValueError for a bad value and
+    Its simulations want a seed each before their first episode. Raises TypeError for an argument
+    that the task does not have, ValueError for a bad value and
     for a model that does not compile.
     """
     spec = gymnasium.spec(env_id)
@@ -104,5 +105,10 @@ def _arguments(
         if name not in arguments:
             known = ", ".join(["xml_file", *arguments])
             raise TypeError(f"{env_id} has no argument {name!r}; it has {known}")
+        if isinstance(value, np.generic):
+            raise TypeError(
+                f"{env_id}: {name} must be a number of Python's, got {value!r}: with numpy's, "
+                "Gymnasium computes in another precision"
+            )
         arguments[name] = value
     return arguments
