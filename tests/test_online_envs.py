@@ -1,18 +1,29 @@
 """Runs on native tasks and on tasks of one's own: what must not change a result does not."""
 
+import dataclasses
 import shutil
+import signal
 from pathlib import Path
 
+import gymnasium
+import numpy as np
 import pytest
+from gymnasium.wrappers import NormalizeObservation
 
 import task_twin
 import td7
 from td7.cli import main
-from td7.envs import GymnasiumSimulations
-from td7.rollout import native
+from td7.deploy.policy import PolicyModule
+from td7.envs import GymnasiumSimulations, SimulationError
 from td7.rollout import open as opened
+from td7.rollout import open_rollouts
+from td7.rollout.native import NativeRollouts
 from td7.rollout.stepped import SteppedRollouts
+from td7.run_folder import read_settings
+from td7.training.evaluate import evaluate
 from td7.training.metrics import read_metrics
+from td7.training.run_state import RunState
+from td7.training.saved_state import load_state
 
 CRAWLER = f"{Path(task_twin.__file__)}:Crawler"
 FILES = ("learner.safetensors", "replay.bin")
@@ -56,31 +67,120 @@ def test_a_native_run_equals_one_that_is_stepped_over_gymnasium(
     assert evaluations(tmp_path / "native") == evaluations(tmp_path / "stepped")
 
 
-def test_a_native_id_runs_in_c_and_another_ones_of_that_name_does_not(monkeypatch):
-    import gymnasium
-
-    assert isinstance(opened.open_rollouts("Hopper-v5", [0], 1), native.NativeRollouts)
-    spec = gymnasium.registry["Hopper-v5"]
-    monkeypatch.setitem(
-        gymnasium.registry,
-        "Hopper-v5",
-        gymnasium.envs.registration.EnvSpec("Hopper-v5", entry_point="toy_envs:Point"),
-    )
-    rollouts = opened.open_rollouts("Hopper-v5", [0], 1)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"entry_point": "toy_envs:Point"},
+        {"kwargs": {"frame_skip": 3}},
+        {"additional_wrappers": (NormalizeObservation.wrapper_spec(epsilon=1e-8),)},
+        {"max_episode_steps": None},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_an_id_that_was_registered_anew_does_not_run_natively(changes, monkeypatch):
+    assert isinstance(open_rollouts("Hopper-v5", [0], 1), NativeRollouts)
+    spec = dataclasses.replace(gymnasium.registry["Hopper-v5"], **changes)
+    monkeypatch.setitem(gymnasium.registry, "Hopper-v5", spec)
+    rollouts = open_rollouts("Hopper-v5", [0], 1)
     assert isinstance(rollouts, SteppedRollouts)
     assert isinstance(rollouts.simulations, GymnasiumSimulations)
-    assert rollouts.observation_space.shape == (3,)
-    assert spec is not gymnasium.registry["Hopper-v5"]
 
 
 @pytest.mark.parametrize("env", ["Hopper-v5", CRAWLER], ids=["native", "task"])
-def test_a_run_that_is_stopped_goes_on_and_keeps_every_step(env, small_config, tmp_path):
+@pytest.mark.parametrize("stop_at", [2, 5])
+def test_a_stop_while_episodes_run_keeps_every_step_and_can_go_on(
+    env, stop_at, small_config, tmp_path, monkeypatch
+):
     config = small_config(num_envs=3, assessment_episodes=3)
-    train(env, tmp_path / "run", config, total_steps=250)
-    run = td7.RunConfig(tensorboard=False, progress="none")
-    result = td7.resume(tmp_path / "run", total_steps=500, run=run)
+    kind = NativeRollouts if env == "Hopper-v5" else SteppedRollouts
+    run, waves = kind.run, []
+
+    def interrupted(rollouts, policies, most_steps, behaviours, stopped):
+        if "greedy" not in behaviours:
+            waves.append(1)
+            if len(waves) == stop_at:
+                signal.raise_signal(signal.SIGTERM)
+        run(rollouts, policies, most_steps, behaviours, stopped)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "run", interrupted)
+        assert not train(env, tmp_path / "run", config).finished
+    assert steps_and_rows(tmp_path / "run") == [True, True]
+    result = td7.resume(tmp_path / "run", run=td7.RunConfig(tensorboard=False, progress="none"))
     assert result.finished
-    assert [row["env_steps"] for row in read_metrics(tmp_path / "run")][-1] == 500
+    assert steps_and_rows(tmp_path / "run", wanted=420) == [True, True]
+
+
+def steps_and_rows(folder, wanted=None):
+    """Whether each member's replay holds all the steps that it has taken."""
+    state = RunState(read_settings(folder))
+    load_state(state, folder)
+    steps = state.collector.env_steps
+    sizes = [state.replay.size(member) for member in range(2)]
+    state.close()
+    return [
+        size == taken > 0 and wanted in (None, taken)
+        for size, taken in zip(sizes, steps, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("env", ["Hopper-v5", CRAWLER, "Toy/Wandering-v0"])
+def test_an_evaluation_that_is_cut_is_made_again_on_the_same_episodes(env):
+    returns = []
+    for cut in (False, True):
+        rollouts = open_rollouts(env, [7], 3, keep_rows=False)
+        sizes = rollouts.observation_space.shape[0], rollouts.action_space.shape[0]
+        module = PolicyModule(*sizes, 8, 8, 8)
+        for parameter in module.parameters():
+            parameter.fill_(0.02)
+        returns.append([])
+        for _ in range(3):
+            if cut:
+                cut_short(rollouts, module)
+            returns[-1] += evaluate(rollouts, 0, module).returns
+        rollouts.close()
+    assert returns[0] == returns[1]
+    assert len(set(returns[0])) > 3
+
+
+def cut_short(rollouts, module):
+    """Begin an evaluation and stop it after some steps."""
+    run = rollouts.run
+
+    def a_little(policies, most_steps, behaviours, stopped):
+        run(policies, np.minimum(most_steps, 4), behaviours, stopped)
+
+    rollouts.run = a_little
+    assert evaluate(rollouts, 0, module, lambda: True) is None
+    del rollouts.run
+
+
+def test_a_member_whose_wave_is_whole_counts_it_when_another_member_fails(
+    small_config, tmp_path, monkeypatch
+):
+    """Seed 2 fails once; what seed 4 has learned in the end is as if it had not."""
+    config = small_config(num_envs=2, assessment_episodes=2)
+    train("Toy/Ending-v0", tmp_path / "wanted", config)
+    step, calls = GymnasiumSimulations.step, []
+
+    def failing(simulations, sims, actions):
+        obs, *rest = step(simulations, sims, actions)
+        if len(simulations._envs) == 4 and len(sims) == 4:
+            calls.append(1)
+            if len(calls) == 150:
+                obs[sims.tolist().index(2)] = np.nan
+        return obs, *rest
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GymnasiumSimulations, "step", failing)
+        with pytest.raises(SimulationError, match=r"seed 2, simulation 0, step \d+ .*got \[nan"):
+            train("Toy/Ending-v0", tmp_path / "run", config)
+    td7.resume(tmp_path / "run", run=td7.RunConfig(tensorboard=False, progress="none"))
+    mine, wanted = (
+        [(row["env_steps"], row["updates"]) for row in read_metrics(folder) if row["seed"] == 4]
+        for folder in (tmp_path / "run", tmp_path / "wanted")
+    )
+    assert mine == wanted
 
 
 def test_a_task_of_ones_own_is_trained_evaluated_and_exported(tmp_path, monkeypatch, capsys):
@@ -105,7 +205,7 @@ def test_a_task_of_ones_own_is_trained_evaluated_and_exported(tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        ("nowhere.py:MyTask", "task 'nowhere.py:MyTask': there is no file"),
+        ("nowhere.py:MyTask", "nowhere.py:MyTask': there is no file"),
         (f"{Path(task_twin.__file__)}:Nobody", "has no Nobody; its tasks are: "),
         ("NoSuchEnv-v0", "env must be a known Gymnasium id, got 'NoSuchEnv-v0'"),
     ],

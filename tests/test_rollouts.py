@@ -400,7 +400,7 @@ def test_bad_arguments_are_refused_by_name():
         rollouts._core.episode(6)
     with pytest.raises(ValueError, match="replay must hold transitions of the task's sizes"):
         rollouts.store(0, 0, LapReplay(100, 3, 3))
-    with pytest.raises(TypeError, match="policies must be of _core.Policy, got None"):
+    with pytest.raises(TypeError, match=r"policies must be of _core.Policy, got None"):
         rollouts._core.run([None] * 2, most, ["random"] * 2, 0.1)
     with pytest.raises(ValueError, match="noise must be from 0 to 1e6, got nan"):
         rollouts._core.run([p.core for p in policies], most, ["random"] * 2, float("nan"))
@@ -412,9 +412,7 @@ def test_bad_arguments_are_refused_by_name():
     with pytest.raises(ValueError, match="these rollouts keep no rows to store"):
         unkept.store(0, 0, replay_for(rollouts))
     engine = make_engine("Reacher-v5", 2, 1)
-    with pytest.raises(
-        SimulationError, match="simulation 0, episode step 0: the simulation has no"
-    ):
+    with pytest.raises(SimulationError, match="simulation 0, episode step 0: the simulation has"):
         engine.reset(np.arange(2), np.zeros((2, 10)), np.zeros((2, 2)))
     with pytest.raises(ValueError, match="the state of a PCG64 must have an odd increment"):
         engine.seed(0, np.zeros(6, np.uint64))
@@ -422,7 +420,7 @@ def test_bad_arguments_are_refused_by_name():
         make_engine("Hopper-v5", 1, 5000)
     with pytest.raises(ValueError, match=r"num_envs must be at most 2\^20 in all, got 2000000"):
         make_engine("Hopper-v5", 2_000_000, 1)
-    with pytest.raises(TypeError, match="ctrl_cost_weight must be a number of Python's, got np.fl"):
+    with pytest.raises(TypeError, match="ctrl_cost_weight must be a number of Python's"):
         make_engine("Hopper-v5", 1, 1, ctrl_cost_weight=np.float64(0.3))
     with pytest.raises(ValueError, match="must be as many for each of the seeds"):
         core.Rollouts(make_engine("Hopper-v5", 3, 1), np.zeros(2, np.uint64), True)

@@ -2,10 +2,11 @@
 #ifndef TD7_TESTS_CPP_CHECK_H_
 #define TD7_TESTS_CPP_CHECK_H_
 
+#include <atomic>
 #include <cstdio>
 #include <string>
 
-inline int failures = 0;
+inline std::atomic<int> failures{0};
 
 inline void Check(bool holds, const char* claim, const char* file, int line) {
   if (holds) return;
