@@ -80,13 +80,13 @@ class Task:
     """Control steps from an action to the motors: drawn from low..high, both included, at each
     reset. Until the first action arrives, the controls stay as reset left them."""
     obs_names: Sequence[str] = ()
-    """Names of the S observations, for exported policies and for errors."""
+    """Names of the S observations, for errors and for readers."""
     obs_units: Sequence[str] = ()
-    """Units of the S observations, such as rad, rad/s, m."""
+    """Units of the S observations, such as rad, rad/s, m, for readers."""
     action_names: Sequence[str] = ()
     """Names of the A actions; by default the actuators'."""
     action_units: Sequence[str] = ()
-    """Units of the A actions, such as N m."""
+    """Units of the A actions, such as N m, for readers."""
 
     num_sims: int
     """N, from setup on."""
