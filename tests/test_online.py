@@ -186,6 +186,12 @@ def test_warm_up_lasts_until_the_first_episode_that_ends_past_it(small_config, q
     assert [(r["env_steps"], r["updates"]) for r in rounds[:2]] == [(200, 50), (250, 100)]
 
 
+def test_a_run_that_cannot_learn_says_so(small_config, tmp_path, capsys):
+    run = td7.RunConfig(out=tmp_path / "run", tensorboard=False, progress="plain")
+    td7.train("Toy/Point-v0", total_steps=60, config=small_config(warmup_steps=60), run=run)
+    assert "nothing will be learned: of 60 steps 60 are the warm-up's" in capsys.readouterr().out
+
+
 def test_an_assessment_cut_by_the_end_is_stored_and_its_debt_stays_untrained(small_config, quiet):
     run = quiet()
     td7.train("Toy/Point-v0", total_steps=230, config=small_config(), run=run)

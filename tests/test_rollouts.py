@@ -216,7 +216,10 @@ def test_an_error_of_mujoco_ends_neither_the_process_nor_the_others(tmp_path):
         rollouts.run(policies, np.full((1, 6), 1000), ["explore"], 0.1)
     lengths = [rollouts.episode(sim)[1] for sim in range(6)]
     assert 0 < lengths[0] < 1000
+    with pytest.raises(SimulationError, match=r"simulation 0, .*an error has left no state"):
+        engine.physics(0)
     rollouts.run(policies, np.full((1, 6), 1), ["explore"], 0.1)  # starts anew
+    assert np.isfinite(engine.physics(0)).all()
     assert [rollouts.episode(sim)[1] for sim in range(6)] == [1] * 6
     # MuJoCo's own handling of errors is in force again
     small = mujoco.MjModel.from_xml_path(str(tmp_path / "model.xml"))

@@ -1,5 +1,7 @@
 """Every way in which a task can be wrong, by the text of its error."""
 
+import re
+
 import mujoco
 import numpy as np
 import pytest
@@ -163,6 +165,31 @@ def test_values_that_are_not_finite_are_named_with_simulation_and_step():
         SimulationError, match=r"MyTask.reward must .* got inf in simulation 2 at st"
     ):
         sims.step([0, 2], np.array([[1], [-1]], np.float32))
+
+
+def test_a_state_that_reset_leaves_not_finite_is_an_error():
+    def reset(self, sims, random):
+        self.data("qpos")[sims[sims == 1]] = np.nan
+
+    sims = TaskSimulations(task(reset=lambda self, sims, random: None), 3)
+    type(sims.task).reset = reset
+    text = "MyTask: simulation 1 diverged at step 0: Nan, Inf or huge value in QPOS at DOF 0"
+    with pytest.raises(SimulationError, match=text):
+        sims.reset(np.arange(3), range(3))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("randomize", "randomise"), ("max_episode_step", "max_episode_steps")]
+)
+def test_a_name_that_is_nearly_a_hooks_is_warned_of(written, meant):
+    text = f"MyTask.{written} is never called or read: did you mean {meant}?"
+    with pytest.warns(UserWarning, match=re.escape(text)):
+        TaskSimulations(task(**{written: lambda self, sims, random: None}))
+
+
+def test_names_of_a_tasks_own_are_no_cause_for_a_warning(recwarn):
+    TaskSimulations(task(distance=lambda self: 0, targets=3, reset_noise=0.1))
+    assert not recwarn.list
 
 
 def test_a_divergence_is_an_error_and_nothing_has_moved():

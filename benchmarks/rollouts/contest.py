@@ -58,12 +58,12 @@ def cases(env: str, trained: PolicyModule | None, num_threads: int) -> list[Case
 class Pair:
     """A case of td7 and the raw replay of what it did."""
 
-    def __init__(self, case: Case, model: Model, library: ctypes.CDLL) -> None:
+    def __init__(self, case: Case, model: Model, raw_code: ctypes.CDLL) -> None:
         self.name = case.name
         self.td7 = NativeRun(
             model, case.policies, case.sims_per_member, case.num_threads, case.behaviour
         )
-        self.raw = Raw(library, model, case.num_threads)
+        self.raw = Raw(raw_code, model, case.num_threads)
 
     def rates(self, seconds: float) -> tuple[float, float]:
         """Return td7's environment steps a second and those of the same physics alone."""
@@ -76,7 +76,7 @@ class Pair:
 class Contest:
     """All that is timed, by (name, case, metric)."""
 
-    library: ctypes.CDLL
+    raw_code: ctypes.CDLL
     effort: Effort
     num_threads: int
     values: dict[tuple[str, str, str], list[float]] = field(
@@ -100,7 +100,7 @@ class Contest:
             peers.extend(self._open_peers(env, builders))
             model = Model.of(env)
             for case in cases(env, trained, self.num_threads):
-                pairs.append(Pair(case, model, self.library))
+                pairs.append(Pair(case, model, self.raw_code))
             for round_number in range(-1, self.effort.rounds):
                 self._round(env, pairs, peers, round_number >= 0)
                 progress(f"{env}: {time.perf_counter() - start:.0f} s")

@@ -54,10 +54,10 @@ def compile_raw(folder: Path) -> ctypes.CDLL:
 class Raw:
     """The physics of a model on so many threads."""
 
-    def __init__(self, library: ctypes.CDLL, model: Model, num_threads: int) -> None:
-        self.library, self.model = library, model
+    def __init__(self, raw_code: ctypes.CDLL, model: Model, num_threads: int) -> None:
+        self.raw_code, self.model = raw_code, model
         address = ctypes.c_void_p(model.compiled._address)
-        handle = library.raw_open(address, model.frame_skip, num_threads)
+        handle = raw_code.raw_open(address, model.frame_skip, num_threads)
         if handle is None:
             raise MemoryError(f"{num_threads} simulations of {model.env} need more memory")
         self.handle = ctypes.c_void_p(handle)
@@ -72,7 +72,7 @@ class Raw:
         addresses = [getattr(recording, name).ctypes.data for name in names]
         episodes = _Episodes(len(final_qpos), *addresses, final_qpos.ctypes.data)
         start = time.perf_counter()
-        failure = self.library.raw_replay(self.handle, ctypes.byref(episodes))
+        failure = self.raw_code.raw_replay(self.handle, ctypes.byref(episodes))
         wall_s = time.perf_counter() - start
         if failure != 0:
             raise RuntimeError(f"the raw replay's threads could not be started: error {failure}")
@@ -85,5 +85,5 @@ class Raw:
 
     def close(self) -> None:
         """Release the simulations."""
-        self.library.raw_close(self.handle)
+        self.raw_code.raw_close(self.handle)
         self.handle = ctypes.c_void_p(None)

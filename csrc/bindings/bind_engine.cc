@@ -197,12 +197,17 @@ void SetState(Engine& engine, std::int64_t sim, py::handle qpos, py::handle qvel
   }
 }
 
-// mj_getState of one simulation: everything that mj_step depends on.
+// mj_getState of one simulation: everything that mj_step depends on. Throws SimulationError where
+// an error has left none.
 py::array_t<double> Physics(Engine& engine, std::int64_t sim) {
   const Alone alone(engine);
+  const Simulation& one = engine.sim(CheckedSim(engine, sim));
+  if (one.data() == nullptr) {
+    throw SimulationError({{sim, "simulation " + std::to_string(sim), one.episode_step(),
+                            "an error has left no state: reset it first"}});
+  }
   py::array_t<double> state(mj_stateSize(&engine.model(), mjSTATE_INTEGRATION));
-  mj_getState(&engine.model(), &engine.sim(CheckedSim(engine, sim)).data(), state.mutable_data(),
-              mjSTATE_INTEGRATION);
+  mj_getState(&engine.model(), one.data(), state.mutable_data(), mjSTATE_INTEGRATION);
   return state;
 }
 

@@ -1,5 +1,5 @@
-// The actions of collection, as pure functions of (seed, step): what td7's Python collector does,
-// to the bit. Compile with -ffp-contract=off.
+// The actions of collection, as pure functions of (seed, step): what rollouts stepped from Python
+// do, to the bit. Compile with -ffp-contract=off.
 //
 // The draws are those of random/philox.h: stream "exploration" or "warmup", counter the number of
 // steps that the environment has taken. No allocation, no error; any thread.

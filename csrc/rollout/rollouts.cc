@@ -28,7 +28,7 @@ struct StopsUnlessTold {
   StopsUnlessTold& operator=(const StopsUnlessTold&) = delete;
 
   std::atomic<bool>* stopped;
-  mutable bool go_on = false;
+  bool go_on = false;
 };
 
 // Keeps the simulations that `keep(place, sim)` says, in their order.
@@ -66,8 +66,11 @@ void Rollouts::Run(const std::vector<const Policy*>& policies,
     most_rows.push_back(behaviour == Behaviour::kRandom ? 1 : PolicyScratch::kRows);
   }
   ReadyQueue queue(most_rows, engine_->num_threads());
+  std::int64_t workers = 0;  // a thread more than simulations could only wait
   for (std::int64_t sim = 0; sim < engine_->num_sims(); ++sim) {
-    if (state(sim).steps_left > 0 && !episode(sim).ended) queue.Add(sim / sims_per_member(), sim);
+    if (state(sim).steps_left == 0 || episode(sim).ended) continue;
+    queue.Add(sim / sims_per_member(), sim);
+    if (workers < engine_->num_threads()) ++workers;
   }
   std::atomic<bool> stopped{false};
   const auto job = [&](std::int64_t) {
@@ -87,10 +90,10 @@ void Rollouts::Run(const std::vector<const Policy*>& policies,
   };
   const auto watch = [&] {
     // also if stop() does not return: it may throw, or its thread end
-    const StopsUnlessTold guard(&stopped);
+    StopsUnlessTold guard(&stopped);
     guard.go_on = !stop();
   };
-  engine_->Run(engine_->num_threads(), job, watch);
+  engine_->Run(workers, job, watch);
 }
 
 // Takes some steps with each of the group's simulations, and leaves those in it that go on.

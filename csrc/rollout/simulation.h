@@ -2,9 +2,9 @@
 //
 //   seed -> Reset -> Step -> ... -> Step (terminated or truncated) -> Reset -> ...
 //
-// A failed call (MuJoCo raised an error) leaves error() and a fresh mjData: the next call must be a
-// Reset. Threads: one at a time. REQUIRES: a LogHandler lives during Reset and Step; the task and
-// the model outlive the simulation.
+// A failed call (MuJoCo raised an error) leaves error() and no mjData: the next call must be a
+// Reset or a SetState. Threads: one at a time. REQUIRES: a LogHandler lives during Reset and Step;
+// the task and the model outlive the simulation.
 #ifndef TD7_ROLLOUT_SIMULATION_H_
 #define TD7_ROLLOUT_SIMULATION_H_
 
@@ -61,8 +61,8 @@ class Simulation {
   // Of the last failed call.
   const std::string& error() const { return error_; }
 
-  // The physics, for reading. REQUIRES: the last call has not failed.
-  const mjData& data() const { return *data_; }
+  // The physics, for reading; null after a failed call.
+  const mjData* data() const { return data_.get(); }
 
  private:
   bool Call(void (*function)(void*), void* argument);

@@ -50,7 +50,7 @@ def train(
         if given or run.out or run.overwrite:
             raise ValueError(
                 "--resume goes on with the run's own settings: only --total-steps, --num-threads, "
-                "--progress and --tensorboard go with it"
+                "--scratch-dir, --progress and --tensorboard go with it"
             )
         result = online.resume(resume, total_steps=total_steps, run=run)
     else:

@@ -1,6 +1,7 @@
 """The policy that acts: obs -> zs -> actor -> the environment's own action, in one graph.
 
-What the collector and the evaluation run is this module, and this module is what is exported.
+This module is what is exported. What collects and is evaluated is the same function in C++
+(`td7.deploy.native`), equal to it within 1e-5.
 """
 
 from __future__ import annotations

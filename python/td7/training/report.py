@@ -37,6 +37,10 @@ class Report:
             self.say("tensorboard is not installed: metrics go to metrics.jsonl alone")
         if self.run.rollouts.max_episode_steps is None:
             self.say(f"{self.run.settings.env} has no time limit: an episode may never end")
+        settings = self.run.settings
+        if settings.config.warmup_steps >= settings.total_steps:
+            warmup, total = settings.config.warmup_steps, settings.total_steps
+            self.say(f"nothing will be learned: of {total} steps {warmup} are the warm-up's")
         return self
 
     def __exit__(self, *exception: object) -> None:

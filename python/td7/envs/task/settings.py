@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import warnings
 from collections.abc import Sequence
 
 from td7.envs.task.definition import Task
@@ -9,7 +11,10 @@ from td7.envs.task.model import actuator_name
 
 
 def check_settings(task: Task) -> None:
-    """Refuse a frame_skip, max_episode_steps or action_delay that cannot be, naming it."""
+    """Refuse a frame_skip, max_episode_steps or action_delay that cannot be, naming it.
+
+    Warns of a name that seems to be a hook's or setting's, misspelt.
+    """
     name = type(task).__name__
     for setting in ("frame_skip", "max_episode_steps"):
         value = getattr(task, setting)
@@ -22,6 +27,12 @@ def check_settings(task: Task) -> None:
             f"{name}.action_delay must be two integers 0 <= low <= high (control steps), "
             f"got {delay!r}"
         )
+    known = [each for each in {**Task.__annotations__, **vars(Task)} if not each.startswith("_")]
+    for each in vars(type(task)):
+        near = difflib.get_close_matches(each, known, n=1, cutoff=0.85)
+        if near and each not in known:
+            text = f"{name}.{each} is never called or read: did you mean {near[0]}?"
+            warnings.warn(text, stacklevel=4)
 
 
 def name_entries(task: Task, obs_size: int, action_size: int) -> None:

@@ -178,6 +178,11 @@ class TaskSimulations:
                     ids, self.task.frame_skip, mujoco.mjtStage.mjSTAGE_VEL.value
                 ),
             )
+        self._check_divergence(sims)
+        for text in dict.fromkeys(texts):
+            warnings.warn(f"{self.name}: {text}", stacklevel=5)
+
+    def _check_divergence(self, sims: Sims) -> None:
         diverged = self._batch.warning[sims][:, _DIVERGED, 1] > 0
         if diverged.any():
             row, kind = np.argwhere(diverged)[0]
@@ -186,8 +191,6 @@ class TaskSimulations:
             raise SimulationError(
                 f"{self.name}: simulation {sim} diverged at step {self._steps[sim]}: {text}"
             )
-        for text in dict.fromkeys(texts):
-            warnings.warn(f"{self.name}: {text}", stacklevel=5)
 
     def _reset(self, sims: Sims, generators: SimulationGenerators) -> None:
         random = generators.random(sims)
@@ -203,7 +206,10 @@ class TaskSimulations:
         nothing = mujoco.mjtStage.mjSTAGE_NONE.value
         self._mujoco(sims, lambda ids: self._batch.reset(ids, stage=nothing))
         hooks.write(self.task, "reset", sims, random)
-        self._mujoco(sims, self._batch.forward)
+        self._batch.warning[sims] = 0
+        with collected_warnings():
+            self._mujoco(sims, self._batch.forward)
+        self._check_divergence(sims)  # a state that is not finite, which MuJoCo would reset
         self._action[sims] = self._previous_action[sims] = self._ctrl[sims]
         self._under_way[sims] = self._ctrl[sims][:, None]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from td7.envs.task.definition import Task
 from td7.envs.task.simulations import TaskSimulations
+from td7.envs.vector_args import checked_mask, checked_mode
 
 Observations = NDArray[np.float64]
 Infos = dict[str, Any]
@@ -34,7 +35,7 @@ class TaskVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]):
         num_envs: int = 1,
         *,
         num_threads: int = 1,
-        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: str | None = None,
         camera: str | int = -1,
     ) -> None:
@@ -43,7 +44,7 @@ class TaskVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
         self.simulations = TaskSimulations(task, num_envs, num_threads)
         self.num_envs = num_envs
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.autoreset_mode = checked_mode(autoreset_mode)
         self.render_mode, self.camera = render_mode, camera
         self.metadata = {
             "render_modes": ["rgb_array"],
@@ -77,7 +78,7 @@ class TaskVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]):
             raise ValueError(f"seed must be {self.num_envs} seeds, got {len(seeds)}")
         options = options or {}
         if "reset_mask" in options:
-            sims = np.flatnonzero(self._checked_mask(options["reset_mask"]))
+            sims = np.flatnonzero(checked_mask(options["reset_mask"], self.num_envs))
         self._obs[sims] = self.simulations.reset(sims, [seeds[sim] for sim in sims])
         self._over[sims] = False
         return self._obs.copy(), {}
@@ -143,11 +144,3 @@ class TaskVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]):
             raise RuntimeError(
                 f"MuJoCo cannot draw ({error}); without a display, start with MUJOCO_GL=egl"
             ) from error
-
-    def _checked_mask(self, mask: Any) -> NDArray[np.bool_]:
-        right = isinstance(mask, np.ndarray) and mask.dtype == bool
-        if not right or mask.shape != (self.num_envs,) or not mask.any():
-            raise ValueError(
-                f"reset_mask must be a bool array [{self.num_envs}] with a True, got {mask!r}"
-            )
-        return mask
