@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from td7 import LapReplay, draws
-from td7.agent.learner import Batch, Learner
+from td7.agent.learner import Learner
+from td7.agent.update import Batch
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import policy_module
 from td7.rollout import env_seeds
@@ -58,7 +59,7 @@ class Twin:
         size = self.cfg.batch_size * self.action_size
         noise = draws.normal([self.seed], "target_noise", [count], size)
         noise = torch.from_numpy(noise).view_as(tensors[1])
-        td_error, _ = self.learner.update(Batch(*tensors), noise)
+        td_error = self.learner.update(Batch(*tensors), noise).td_error
         self.replay.update_priorities(batch.index, td_error.numpy())
         if self.learner.updates[0] % self.cfg.target_update_period == 0:
             self.replay.reset_max_priority()

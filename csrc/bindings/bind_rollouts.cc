@@ -140,7 +140,7 @@ py::array_t<std::int64_t> Steps(Rollouts& rollouts) {
   return steps;
 }
 
-// (obs [T + 1, S], action [T, A], reward [T]) of the simulation's episode so far, copied.
+// (obs [T + 1, S], action [T, A], reward [T], terminated) of the simulation's episode so far, copied.
 py::tuple Rows(Rollouts& rollouts, std::int64_t sim) {
   const Alone alone(rollouts.engine());
   const EpisodeRows& rows = rollouts.episode(CheckedSim(rollouts.engine(), sim));
@@ -150,7 +150,7 @@ py::tuple Rows(Rollouts& rollouts, std::int64_t sim) {
   const auto seen = static_cast<py::ssize_t>(rows.obs.size()) / obs_size;
   return py::make_tuple(py::array_t<float>({seen, obs_size}, rows.obs.data()),
                         py::array_t<float>({steps, action_size}, rows.action.data()),
-                        py::array_t<float>(steps, rows.reward.data()));
+                        py::array_t<float>(steps, rows.reward.data()), rows.terminated);
 }
 
 void Store(Rollouts& rollouts, std::int64_t sim, LapReplay& replay) {

@@ -9,6 +9,16 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 ProgressMode = Literal["auto", "live", "plain", "none"]
+Execution = Literal["auto", "eager", "compiled", "graph"]
+Precision = Literal["float32", "tf32", "bf16"]
+ReplayPlace = Literal["auto", "host", "device"]
+
+CHOICES = {
+    "ProgressMode": get_args(ProgressMode),
+    "Execution": get_args(Execution),
+    "Precision": get_args(Precision),
+    "ReplayPlace": get_args(ReplayPlace),
+}
 
 _INF = math.inf
 
@@ -29,6 +39,8 @@ def _check_fields(config: Any) -> None:
             raise TypeError(f"{where} must be an int, got {value!r}")
         if wanted == "float" and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise TypeError(f"{where} must be a float, got {value!r}")
+        if wanted in CHOICES and value not in CHOICES[wanted]:
+            raise ValueError(f"{where} must be of {', '.join(CHOICES[wanted])}, got {value!r}")
         if "range" in item.metadata:
             low, high = item.metadata["range"]
             if math.isinf(value):
@@ -104,6 +116,16 @@ class TD7Config:
     actor_lr: float = _number(3e-4, 0.0, 1.0)
     """Adam's learning rate for the actor."""
 
+    # --- Arithmetic: each choice has its own rounding ---
+    execution: Execution = "auto"
+    """How updates run: eager; compiled (torch.compile, needs a C++ compiler); graph (CUDA graphs of
+    compiled updates). auto: graph on a GPU, else compiled where 10,000 updates or more are due."""
+    precision: Precision = "float32"
+    """Matrix products in float32, in TF32 (GPUs), or by bfloat16 autocast; the rest is float32."""
+    replay: ReplayPlace = "auto"
+    """Where transitions are kept: device (the GPU's memory) or host. auto: device where it is a GPU
+    and they fit."""
+
     # --- Evaluation ---
     eval_every: int = _number(5_000, 1)
     """Environment steps between two evaluations."""
@@ -112,6 +134,11 @@ class TD7Config:
 
     def __post_init__(self) -> None:
         _check_fields(self)
+        if self.batch_size > self.buffer_capacity:
+            raise ValueError(
+                f"TD7Config.batch_size must be at most buffer_capacity {self.buffer_capacity}, "
+                f"got {self.batch_size}"
+            )
 
 
 @dataclass(frozen=True)
@@ -133,6 +160,3 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         _check_fields(self)
-        if self.progress not in (modes := get_args(ProgressMode)):
-            wanted = ", ".join(modes)
-            raise ValueError(f"RunConfig.progress must be of {wanted}, got {self.progress!r}")

@@ -2,7 +2,8 @@
 
 The same classes serve training and deployment; only the linear layer differs. Training stacks P
 members in the leading axis of every parameter (`member_linear`); a deployed policy uses
-`torch.nn.Linear`. Shape letters: P members, B batch, S obs, A action, Z embedding, H hidden.
+`JoinedLinear`. Both take their input in parts, side by side in the last axis.
+Shape letters: P members, B batch, S obs, A action, Z embedding, H hidden.
 """
 
 from __future__ import annotations
@@ -47,12 +48,30 @@ class MemberLinear(nn.Module):
         self.weight = nn.Parameter(torch.stack(weights))
         self.bias = nn.Parameter(torch.stack(biases))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x [P, *copies, B, in] to [P, *copies, B, out]."""
-        weight = self.weight.flatten(0, -3)
-        bias = self.bias.flatten(0, -2).unsqueeze(-2)
-        out = torch.baddbmm(bias, x.flatten(0, -3), weight)
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Map parts [P, *copies, B, in_i], their in_i summing to in, to [P, *copies, B, out].
+
+        One product a part: so none is copied, and none that needs no gradient gets one.
+        """
+        weights = self.weight.flatten(0, -3).split([part.shape[-1] for part in parts], -2)
+        out = self.bias.flatten(0, -2).unsqueeze(-2)
+        for part, weight in zip(parts, weights, strict=True):
+            out = torch.baddbmm(out, part.flatten(0, -3), weight)
         return out.unflatten(0, self.weight.shape[:-2])
+
+
+class JoinedLinear(nn.Linear):
+    """`torch.nn.Linear` of an input in parts; the weights are to be loaded.
+
+    They are left as they are in memory, so that no global generator is drawn from.
+    """
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Map parts [..., in_i], their in_i summing to in, to [..., out]."""
+        return super().forward(torch.cat(parts, -1) if len(parts) > 1 else parts[0])
+
+    def reset_parameters(self) -> None:
+        """Leave the parameters as they are."""
 
 
 def member_linear(generators: Sequence[torch.Generator]) -> Linear:
@@ -69,7 +88,7 @@ class Encoder(nn.Module):
         action_size: int,
         embedding_size: int = 256,
         hidden_size: int = 256,
-        linear: Linear = nn.Linear,
+        linear: Linear = JoinedLinear,
     ) -> None:
         super().__init__()
         self.zs1 = linear(obs_size, hidden_size)
@@ -87,7 +106,7 @@ class Encoder(nn.Module):
 
     def zsa(self, zs: Tensor, action: Tensor) -> Tensor:
         """Embed zs [..., Z] and action [..., A] in [-1, 1] as zsa [..., Z] (not normalised)."""
-        h = F.elu(self.zsa1(torch.cat([zs, action], -1)))
+        h = F.elu(self.zsa1(zs, action))
         h = F.elu(self.zsa2(h))
         return self.zsa3(h)
 
@@ -101,7 +120,7 @@ class Actor(nn.Module):
         action_size: int,
         embedding_size: int = 256,
         hidden_size: int = 256,
-        linear: Linear = nn.Linear,
+        linear: Linear = JoinedLinear,
     ) -> None:
         super().__init__()
         self.l0 = linear(obs_size, hidden_size)
@@ -112,7 +131,7 @@ class Actor(nn.Module):
     def forward(self, obs: Tensor, zs: Tensor) -> Tensor:
         """Map obs [..., S] and zs [..., Z] to actions [..., A] in [-1, 1]."""
         h = avg_l1_norm(self.l0(obs))
-        h = F.relu(self.l1(torch.cat([h, zs], -1)))
+        h = F.relu(self.l1(h, zs))
         h = F.relu(self.l2(h))
         return torch.tanh(self.l3(h))
 
@@ -137,9 +156,12 @@ class Critic(nn.Module):
 
     def forward(self, obs: Tensor, action: Tensor, zsa: Tensor, zs: Tensor) -> Tensor:
         """Map obs [P, B, S], action [P, B, A], zsa and zs [P, B, Z] to Q [P, 2, B]."""
-        embeddings = torch.cat([zsa, zs], -1).unsqueeze(1).expand(-1, 2, -1, -1)
-        h = torch.cat([obs, action], -1).unsqueeze(1).expand(-1, 2, -1, -1)
-        h = avg_l1_norm(self.q0(h))
-        h = F.elu(self.q1(torch.cat([h, embeddings], -1)))
+        h = avg_l1_norm(self.q0(_twice(obs), _twice(action)))
+        h = F.elu(self.q1(h, _twice(zsa), _twice(zs)))
         h = F.elu(self.q2(h))
         return self.q3(h).squeeze(-1)
+
+
+def _twice(x: Tensor) -> Tensor:
+    """Give both critics the same input, [P, B, n] -> [P, 2, B, n]."""
+    return x.unsqueeze(1).expand(-1, 2, -1, -1)

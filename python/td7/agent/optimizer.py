@@ -23,30 +23,38 @@ class MemberAdam:
         self.exp_avg_sq = [torch.zeros_like(p) for p in self.parameters]
         members = self.parameters[0].shape[0]
         self.step_count = torch.zeros(members, device=self.parameters[0].device)
+        state = ([p.detach() for p in self.parameters], self.exp_avg, self.exp_avg_sq)
+        self._rows = [_member_rows(tensors) for tensors in state]
 
-    def step(self, loss: Tensor) -> None:
-        """Descend the sum of the members' losses [P]; gradients of members do not mix."""
-        gradients = torch.autograd.grad(loss.sum(), self.parameters)
+    def step(self, gradients: Sequence[Tensor], active: Tensor) -> None:
+        """Step the members that are `active` bool [P]; the others keep every bit.
+
+        Nothing is read back from the device: what masks a member is the kernel's own switch for
+        gradients that overflowed.
+        """
         assert all(g.is_contiguous() for g in gradients), "fused Adam reads memory in order"
-        parameters = [p.detach() for p in self.parameters]
-        adam(
-            _rows(parameters),
-            _rows(gradients),
-            _rows(self.exp_avg),
-            _rows(self.exp_avg_sq),
-            [],
-            # every tensor of a member needs a step of its own: the kernel advances each of them
-            list(self.step_count.repeat(len(parameters))),
-            fused=True,
-            amsgrad=False,
-            beta1=0.9,
-            beta2=0.999,
-            lr=self.lr,
-            weight_decay=0.0,
-            eps=1e-8,
-            maximize=False,
-        )
-        self.step_count += 1
+        masked = (~active).float()
+        rows = _member_rows(gradients)
+        for member, (parameter, exp_avg, exp_avg_sq) in enumerate(zip(*self._rows, strict=True)):
+            adam(
+                parameter,
+                rows[member],
+                exp_avg,
+                exp_avg_sq,
+                [],
+                # every tensor needs a step of its own: the kernel advances each of them
+                list(self.step_count[member].repeat(len(gradients))),
+                found_inf=masked[member],
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=self.lr,
+                weight_decay=0.0,
+                eps=1e-8,
+                maximize=False,
+            )
+        self.step_count += active
 
     def tensors(self, prefix: str) -> dict[str, Tensor]:
         """Name the optimiser's own state, every tensor with a leading member axis."""
@@ -57,5 +65,6 @@ class MemberAdam:
         return named
 
 
-def _rows(tensors: Sequence[Tensor]) -> list[Tensor]:
-    return [row for tensor in tensors for row in tensor.unbind(0)]
+def _member_rows(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Return each member's views of the tensors."""
+    return [list(row) for row in zip(*(tensor.unbind(0) for tensor in tensors), strict=True)]

@@ -41,8 +41,8 @@ class PolicyModule(nn.Module):
         super().__init__()
         self.obs_size, self.action_size = obs_size, action_size
         sizes = obs_size, action_size, embedding_size
-        self.encoder = Encoder(*sizes, encoder_hidden, _empty_linear)
-        self.actor = Actor(*sizes, actor_hidden, _empty_linear)
+        self.encoder = Encoder(*sizes, encoder_hidden)
+        self.actor = Actor(*sizes, actor_hidden)
         self.register_buffer("low", -torch.ones(action_size))
         self.register_buffer("high", torch.ones(action_size))
         self.requires_grad_(False)
@@ -60,11 +60,6 @@ class PolicyModule(nn.Module):
         """Map [-1, 1] to the environment's bounds, each dimension by its own."""
         centre, half = (self.high + self.low) / 2, (self.high - self.low) / 2
         return torch.minimum(torch.maximum(centre + half * action, self.low), self.high)
-
-
-def _empty_linear(in_size: int, out_size: int) -> nn.Module:
-    """Make a layer whose weights are loaded, so that no global generator is drawn from."""
-    return nn.utils.skip_init(nn.Linear, in_size, out_size)
 
 
 class Policy:

@@ -184,11 +184,12 @@ class DeviceLapReplay:
 
         members [M], distinct, default all; `probability` asks for each row's chance. `uniforms`
         float64 [M, L, B] on the device, one of those that `uniforms` makes, for this batch size
-        and these members; without it they are made now. ValueError if a member is empty.
+        and these members, where an empty one gives rows that mean nothing; without it they are made
+        now, and an empty member is a ValueError.
         """
         chosen, rows = self._chosen(members)
-        self._ledgers.check_sample(chosen, integer("batch_size", batch_size))
         if uniforms is None:
+            self._ledgers.check_sample(chosen, integer("batch_size", batch_size))
             made = self.uniforms(batch_size, members=chosen)[0]
             uniforms = made.to(self.device, non_blocking=True)
         shape = (len(chosen), self.levels, batch_size)
@@ -201,13 +202,19 @@ class DeviceLapReplay:
 
     @torch.no_grad()
     def update_priorities(
-        self, index: Tensor, td_error: Tensor, *, members: Sequence[int] | Int64 | None = None
+        self,
+        index: Tensor,
+        td_error: Tensor,
+        *,
+        members: Sequence[int] | Int64 | None = None,
+        where: Tensor | None = None,
     ) -> None:
         """Sets the priorities of drawn transitions to max(td_error, min_priority)^alpha.
 
         index int64 [M, B] as from `sample`, td_error float32 [M, B], absolute, both on the
-        device; members [M], default all. Of equal indices of a member the last one wins. What
-        cannot be written is left out and told by `raise_if_bad`.
+        device; members [M], default all, or those of them for which `where` bool [M] is true. Of
+        equal indices of a member the last one wins. What cannot be written is left out and told
+        by `raise_if_bad`.
         """
         chosen, rows = self._chosen(members)
         check_tensor("index", index, torch.int64, (len(chosen), "B"), self.device)
@@ -218,7 +225,12 @@ class DeviceLapReplay:
         before = self._weights[rows, slot]
         live = (before > 0) & (slot == index)
         value, faults = priorities(td_error, live, self.alpha, self._floor)
+        if where is not None:
+            check_tensor("where", where, torch.bool, (len(chosen),), self.device)
+            faults = faults & where[:, None, None]
         good = ~faults.any(-1)
+        if where is not None:
+            good = good & where[:, None]
         self._weights[rows, slot] = last_of_equals(slot, value, good, before)
         tree.refresh(self._tree[: self.levels], rows, slot)
         named = rows[:, 0]
@@ -254,11 +266,20 @@ class DeviceLapReplay:
         self._ledgers.size(member)  # refuses a member that is not there
         return self._max_priority[member].item()
 
-    def reset_max_priority(self, members: Sequence[int] | Int64 | None = None) -> None:
-        """Lowers the maximum priority to that of the transitions held; members [M], default all."""
-        _, rows = self._chosen(members)
+    def reset_max_priority(
+        self, members: Sequence[int] | Int64 | None = None, *, where: Tensor | None = None
+    ) -> None:
+        """Lowers the maximum priority to that of the transitions held.
+
+        members [M], default all, or those of them for which `where` bool [M] is true.
+        """
+        chosen, rows = self._chosen(members)
         most = self._weights[rows[:, 0]].amax(-1)
-        self._max_priority[rows[:, 0]] = torch.where(most > 0, most, 1.0)
+        most = torch.where(most > 0, most, 1.0)
+        if where is not None:
+            check_tensor("where", where, torch.bool, (len(chosen),), self.device)
+            most = torch.where(where, most, self._max_priority[rows[:, 0]])
+        self._max_priority[rows[:, 0]] = most
 
     def draw_counter(self, member: int = 0) -> int:
         """Number of samples whose uniforms were made for this member."""

@@ -46,14 +46,15 @@ def prefix_sums(children: Tensor) -> Tensor:
 def draw(levels: Sequence[Tensor], members: Tensor, uniforms: Tensor) -> Tensor:
     """Draw slots int64 [M, B] in proportion to their weights, with replacement.
 
-    uniforms float64 [M, levels, B] in [0, 1), the leaves' first. Every member has a weight above 0.
+    uniforms float64 [M, levels, B] in [0, 1), the leaves' first. A member without a weight above 0
+    gives slot 0.
     """
     slot = torch.zeros_like(uniforms[:, 0], dtype=torch.int64)
     for level in reversed(range(len(levels))):
         sums = prefix_sums(levels[level][members, slot])
         target = uniforms[:, level] * sums[..., FAN - 1]
         # the last sum is above every target, so this is the first child whose sum is
-        child = (sums <= target[..., None]).sum(-1)
+        child = (sums <= target[..., None]).sum(-1) * (sums[..., FAN - 1] > 0)
         slot = torch.add(child, slot, alpha=FAN)
     return slot
 

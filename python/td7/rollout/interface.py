@@ -14,8 +14,9 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from td7.deploy.native import NativePolicy
-from td7.replay import LapReplay
+from td7.replay import DeviceLapReplay, LapReplay
 
+Replay = LapReplay | DeviceLapReplay
 Behaviour = Literal["greedy", "explore", "random"]
 GeneratorState = dict[str, Any] | None
 
@@ -71,7 +72,7 @@ class Rollouts(Protocol):
     def episode(self, member: int, sim: int) -> Episode:
         """Return a simulation's episode so far."""
 
-    def store(self, member: int, sim: int, replay: LapReplay) -> None:
+    def store(self, member: int, sim: int, replay: Replay) -> None:
         """Add the rows of the episode that were not added yet to the member's replay."""
 
     def clear(self, member: int, sim: int) -> None:
@@ -85,6 +86,33 @@ class Rollouts(Protocol):
 
     def close(self) -> None:
         """Release the environments."""
+
+
+def store_rows(
+    replay: Replay,
+    obs: NDArray[np.float32],
+    action: NDArray[np.float32],
+    reward: NDArray[np.float32],
+    *,
+    terminated: bool,
+    truncated: bool,
+    whole: bool,
+    member: int,
+    stream: int,
+) -> None:
+    """Add rows of an episode, obs [T + 1, S] to reward [T]: in one piece if whole, or by steps.
+
+    The last one ends the episode if `terminated` or `truncated`.
+    """
+    steps = len(reward)
+    if whole and steps <= replay.capacity:
+        replay.add_episode(obs, action, reward, terminated, member=member, stream=stream)
+        return
+    for step in range(steps):
+        last = step + 1 == steps
+        row = obs[step], action[step], float(reward[step]), obs[step + 1]
+        ends = last and terminated, last and truncated
+        replay.add(*row, *ends, member=member, stream=stream)
 
 
 def env_seeds(seed: int, num_envs: int) -> list[int]:

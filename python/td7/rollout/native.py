@@ -13,7 +13,14 @@ from td7.draws import seed_array
 from td7.envs.native import make_engine, pcg64_state, pcg64_words, spaces
 from td7.extension import core
 from td7.replay import LapReplay
-from td7.rollout.interface import Behaviour, Episode, GeneratorState, env_seeds
+from td7.rollout.interface import (
+    Behaviour,
+    Episode,
+    GeneratorState,
+    Replay,
+    env_seeds,
+    store_rows,
+)
 
 
 class NativeRollouts:
@@ -39,6 +46,7 @@ class NativeRollouts:
                 self._engine.seed(member * num_envs + sim, pcg64_words(state))
         self._core = core.Rollouts(self._engine, seed_array(seeds), keep_rows)
         self._shape = len(seeds), num_envs
+        self._stored = np.zeros(self._shape, np.int64)  # rows given to a device
 
     @property
     def steps(self) -> NDArray[np.int64]:
@@ -60,13 +68,31 @@ class NativeRollouts:
         """Return a simulation's episode so far."""
         return Episode(*self._core.episode(self._index(member, sim)))
 
-    def store(self, member: int, sim: int, replay: LapReplay) -> None:
-        """Add rows to the replay; they do not pass through Python."""
-        self._core.store(self._index(member, sim), replay.core)
+    def store(self, member: int, sim: int, replay: Replay) -> None:
+        """Add rows to the replay; only those of a device pass through Python."""
+        index = self._index(member, sim)
+        if isinstance(replay, LapReplay):
+            self._core.store(index, replay.core)
+            return
+        obs, action, reward, terminated = self._core.rows(index)
+        ended, stored = self.episode(member, sim).ended, self._stored[member, sim]
+        self._stored[member, sim] = len(reward)
+        store_rows(
+            replay,
+            obs[stored:],
+            action[stored:],
+            reward[stored:],
+            terminated=terminated,
+            truncated=ended and not terminated,
+            whole=ended and stored == 0,
+            member=member,
+            stream=sim,
+        )
 
     def clear(self, member: int, sim: int) -> None:
         """Forget the simulation's episode."""
         self._core.clear(self._index(member, sim))
+        self._stored[member, sim] = 0
 
     def resume(self, member: int, steps: Sequence[int], generators: Sequence[Any]) -> None:
         """Put back a member's steps and generator states."""
@@ -74,7 +100,7 @@ class NativeRollouts:
             index = self._index(member, sim)
             self._core.set_steps(index, taken)
             self._engine.seed(index, pcg64_words(state))
-            self._core.clear(index)
+            self.clear(member, sim)
 
     def generators(self, member: int) -> list[GeneratorState]:
         """Return the states of a member's generators."""

@@ -12,8 +12,14 @@ from numpy.typing import NDArray
 from td7 import draws
 from td7.deploy.native import NativePolicy
 from td7.envs import SimulationError, Simulations
-from td7.replay import LapReplay
-from td7.rollout.interface import Behaviour, Episode, GeneratorState, env_seeds
+from td7.rollout.interface import (
+    Behaviour,
+    Episode,
+    GeneratorState,
+    Replay,
+    env_seeds,
+    store_rows,
+)
 
 Float32 = NDArray[np.float32]
 
@@ -90,20 +96,22 @@ class SteppedRollouts:
         episode = self._episodes[self._index(member, sim)]
         return Episode(episode.episode_return, episode.length, episode.ended)
 
-    def store(self, member: int, sim: int, replay: LapReplay) -> None:
+    def store(self, member: int, sim: int, replay: Replay) -> None:
         """Add rows that were not added yet: an ended episode in one piece, or step by step."""
         episode = self._episodes[self._index(member, sim)]
-        steps = len(episode.reward)
-        if episode.ended and steps == episode.length <= replay.capacity:
-            reward = np.array(episode.reward, np.float32)
-            arrays = np.stack(episode.obs), np.stack(episode.action), reward
-            replay.add_episode(*arrays, episode.terminated, member=member, stream=sim)
-        else:
-            for step in range(steps):
-                last = episode.ended and step + 1 == steps
-                ends = last and episode.terminated, last and not episode.terminated
-                row = episode.obs[step], episode.action[step], episode.reward[step]
-                replay.add(*row, episode.obs[step + 1], *ends, member=member, stream=sim)
+        if not episode.reward:
+            return
+        store_rows(
+            replay,
+            np.stack(episode.obs),
+            np.stack(episode.action),
+            np.array(episode.reward, np.float32),
+            terminated=episode.terminated,
+            truncated=episode.ended and not episode.terminated,
+            whole=episode.ended and len(episode.reward) == episode.length,
+            member=member,
+            stream=sim,
+        )
         del episode.obs[:-1], episode.action[:], episode.reward[:]
 
     def clear(self, member: int, sim: int) -> None:

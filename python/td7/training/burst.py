@@ -1,47 +1,46 @@
-"""A burst: the updates that members owe, dealt out and made one after another."""
+"""A burst: the updates that a group's members owe, dealt out and made one after another."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from td7 import draws
-from td7.agent.learner import Batch, Learner, effective_rank
+from td7.agent.learner import Learner, StepResult, effective_rank
 from td7.agent.schedule import burst_schedule
-from td7.replay import LapReplay, TensorBatch
-from td7.training.progress import Progress
+from td7.training.batches import Batches
+from td7.training.graph import PeriodGraph
 
 
 class UpdateMetrics:
-    """Means of each member's update metrics since the last `pop`; of a *_max, the largest."""
+    """Means of each member's update metrics since the last `pop`; of a *_max, the largest.
+
+    They are summed up on the device, where nobody waits for them.
+    """
 
     def __init__(self, members: int) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, list[int]] = {}
+        self._sums: dict[str, Tensor] = {}  # [P] each, and their counts
+        self._counts: dict[str, Tensor] = {}
         self._members = members
 
-    def add(self, members: Sequence[int], metrics: dict[str, Tensor]) -> None:
-        """Add one update's metrics [len(members)], without reading them off the device."""
-        for name, value in metrics.items():
+    def add(self, result: StepResult) -> None:
+        """Add one update's metrics of the members that took the step."""
+        for name, value in result.metrics.items():
             if name not in self._sums:
-                self._sums[name] = value.new_full((self._members,), self._empty(name))
-                self._counts[name] = [0] * self._members
-            index = list(members)
-            so_far = self._sums[name][index]
-            together = torch.maximum(so_far, value) if name.endswith("_max") else so_far + value
-            self._sums[name][index] = together
-            for member in members:
-                self._counts[name][member] += 1
+                self._sums[name] = torch.full_like(value, self._empty(name))
+                self._counts[name] = torch.zeros_like(value)
+            sums, nothing = self._sums[name], torch.full_like(value, self._empty(name))
+            new = torch.where(result.alive, value, nothing)
+            torch.maximum(sums, new, out=sums) if name.endswith("_max") else sums.add_(new)
+            self._counts[name].add_(result.alive)
 
     def pop(self, member: int) -> dict[str, float]:
         """Return this member's values and start anew."""
         means = {}
         for name, total in self._sums.items():
-            if count := self._counts[name][member]:
+            if count := self._counts[name][member].item():
                 means[name] = total[member].item() / (1 if name.endswith("_max") else count)
                 total[member], self._counts[name][member] = self._empty(name), 0
         return means
@@ -51,69 +50,108 @@ class UpdateMetrics:
         return -math.inf if name.endswith("_max") else 0.0
 
 
-def train_burst(
-    learner: Learner,
-    replay: LapReplay,
-    debts: list[int],
-    metrics: UpdateMetrics,
-    progress: Progress,
-    stopped: Callable[[], bool],
-) -> None:
-    """Pay the debts [P], in place; a stop between two updates leaves the rest owed.
+class Trainer:
+    """Pays the debts of one group's members."""
 
-    Raises NonFiniteLossError when a loss stops being finite, with the members put back.
-    """
-    schedule = burst_schedule(learner.updates, debts, learner.config.policy_period)
-    for members, count in schedule:
-        everyone = len(members) == learner.members
-        part = learner if everyone else learner.take(members)
+    def __init__(self, learner: Learner, batches: Batches) -> None:
+        self.learner, self.batches = learner, batches
+        self.metrics = UpdateMetrics(learner.members)
+        self.zs_rank: dict[int, float] = {}  # after a burst in which the member's targets moved
+        self._active = learner.mask(range(learner.members))
+        self._moved: set[int] = set()  # members whose targets moved in this burst
+        self._obs = self._seen = torch.empty(0)  # of the last update; of the last one of each
         config = learner.config
-        sizes = config.batch_size, replay.obs_size, replay.action_size
-        rows = TensorBatch(len(members), *sizes, device=learner.min_target.device)
+        self._graph: PeriodGraph | None = None
+        if config.execution == "graph" and config.target_update_period % config.policy_period == 0:
+            self._graph = PeriodGraph(self._make_period)
+
+    def train(
+        self,
+        debts: list[int],
+        stopped: Callable[[], bool],
+        on_updates: Callable[[Sequence[int], int], None] = lambda members, count: None,
+    ) -> None:
+        """Pay the debts [P], in place; a stop between two updates leaves the rest owed.
+
+        `on_updates` gets members and how many updates they made. Where the batches are on the
+        device the host only hands out work. Raises NonFiniteLossError when a loss was not finite:
+        the member's state is that before the step which it would have spoiled.
+        """
+        learner, self._moved = self.learner, set()
         try:
-            for _ in range(count):
-                if stopped():
+            for members, count in burst_schedule(
+                learner.updates, debts, learner.config.policy_period
+            ):
+                if not self._segment(members, count, debts, stopped, on_updates):
                     break
-                metrics.add(members, _train_once(part, replay, members, rows))
-                for member in members:
-                    debts[member] -= 1
-                    progress.updates[member] += 1
         finally:
-            if not everyone:
-                learner.put(members, part)
-        if stopped():
-            break
+            enqueued = list(learner.updates)
+            error = learner.take_failure()
+            for member, count in enumerate(learner.updates):
+                debts[member] += enqueued[member] - count
+            self.batches.end()
+        if error is not None:
+            raise error
+        if self._moved:
+            with torch.no_grad():
+                ranks = effective_rank(learner.nets.fixed_encoder.zs(self._seen)).tolist()
+            self.zs_rank |= {member: ranks[member] for member in self._moved}
 
+    def _segment(
+        self,
+        members: Sequence[int],
+        count: int,
+        debts: list[int],
+        stopped: Callable[[], bool],
+        on_updates: Callable[[Sequence[int], int], None],
+    ) -> bool:
+        """Make `count` updates of these members; False if a stop or a death cut them short."""
+        self._active.copy_(self.learner.mask(members))
+        prepared = 0
+        while count:
+            if stopped():
+                return False
+            if not prepared:
+                prepared = self.batches.begin(members, count)
+            made = self._make(members, prepared)
+            all_alive = self.batches.settle()
+            for _ in range(made):
+                if due := self.learner.advance(members):
+                    self._targets_moved(due)
+            for member in members:
+                debts[member] -= made
+            on_updates(members, made)
+            count, prepared = count - made, prepared - made
+            if not all_alive:
+                return False
+        return True
 
-def _train_once(
-    learner: Learner, replay: LapReplay, members: Sequence[int], rows: TensorBatch
-) -> dict[str, Tensor]:
-    """Sample, update, hand the new priorities back, and return the update's metrics.
+    def _targets_moved(self, members: Sequence[int]) -> None:
+        """Do what else happens when the targets of these members have moved on."""
+        self.batches.reset_max_priority(members)
+        chosen = self.learner.mask(members)[:, None, None]
+        seen = self._seen if self._moved else torch.zeros_like(self._obs)
+        self._seen = torch.where(chosen, self._obs, seen)
+        self._moved.update(members)
 
-    On a CPU the learner's batch is `rows` itself, which the next sample overwrites.
-    """
-    config, device, dtype = learner.config, learner.min_target.device, learner.min_target.dtype
+    def _make(self, members: Sequence[int], prepared: int) -> int:
+        """Make one update, or those of a policy period by its graph; return how many."""
+        learner, period = self.learner, self.learner.config.policy_period
+        aligned = all(learner.updates[member] % period == 0 for member in members)
+        if self._graph is None or not aligned or prepared < period:
+            self._make_one(learner.actor_is_due(members))
+            return 1
+        self._graph.launch(self.batches.generation)
+        return period
 
-    def tensor(values: Tensor) -> Tensor:
-        return values.to(device=device, dtype=dtype)
+    def _make_period(self) -> None:
+        """Make the updates of one policy period, the last with the actor."""
+        period = self.learner.config.policy_period
+        for place in range(1, period + 1):
+            self._make_one(with_actor=place == period)
 
-    chosen = np.array(members, np.int64)
-    replay.sample(config.batch_size, members=chosen, out=rows.arrays)
-    batch = Batch(
-        tensor(rows.obs),
-        tensor(rows.action),
-        tensor(rows.reward),
-        tensor(rows.next_obs),
-        tensor(rows.not_terminated),
-    )
-    size = batch.action[0].numel()
-    noise = draws.normal(learner.seeds, "target_noise", learner.updates, size)
-    td_error, values = learner.update(batch, tensor(torch.from_numpy(noise)).view_as(batch.action))
-    replay.update_priorities(rows.arrays.index, td_error.float().cpu().numpy(), members=chosen)
-    period = config.target_update_period
-    due = chosen[np.array(learner.updates) % period == 0]
-    if len(due):
-        replay.reset_max_priority(due)
-        rank = effective_rank(learner.fixed_encoder.zs(batch.obs))
-        values["train/zs_effective_rank"] = rank
-    return values
+    def _make_one(self, with_actor: bool) -> None:
+        batch, noise = self.batches.next()
+        result = self.learner.step(batch, noise, self._active, with_actor, self.batches.put)
+        self.metrics.add(result)
+        self._obs = batch.obs

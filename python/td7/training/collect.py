@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td7.deploy.native import NativePolicy
-from td7.replay import LapReplay
-from td7.rollout import Behaviour, Episode, Rollouts
+from td7.rollout import Behaviour, Episode, Replay, Rollouts
 
 
 class Collector:
@@ -19,7 +18,7 @@ class Collector:
     the order of the simulations. So nothing depends on which of them ended first.
     """
 
-    def __init__(self, rollouts: Rollouts, replay: LapReplay, num_envs: int) -> None:
+    def __init__(self, rollouts: Rollouts, replay: Replay, num_envs: int) -> None:
         self.rollouts, self.replay, self.num_envs = rollouts, replay, num_envs
         self.waves: list[list[int]] = [[] for _ in range(replay.members)]
 

@@ -23,7 +23,6 @@ from td7.run_folder import (
     read_settings,
     write_settings,
 )
-from td7.training.burst import train_burst
 from td7.training.evaluate import evaluate
 from td7.training.report import Report
 from td7.training.run_state import RunState
@@ -62,7 +61,7 @@ def train(
     folder = Path(run.out or default_folder(env, settings.seeds))
     state = RunState(settings, run)
     try:
-        make_run_folder(folder, settings, run.overwrite)
+        make_run_folder(folder, state.settings, run.overwrite)
         return _run(state, folder, run)
     finally:
         state.close()
@@ -173,16 +172,14 @@ def _loop(run: RunState, report: Report, stopped: Callable[[], bool]) -> None:
         if all(run.learning):
             report.progress.learning_started()
         owed = [debt > 0 for debt in run.debts]
-        train_burst(
-            run.learner, run.replay, run.debts, run.update_metrics, report.progress, stopped
-        )
+        run.train(stopped, report.updates)
         for member in members:
             if run.debts[member] > 0:
                 continue  # a stop cut the burst
             if owed[member] and run.recent_episodes[member]:
                 report.round(member)
             if owed[member] and config.use_checkpoints:
-                run.rules[member].add_burst(run.learner.updates[member])
+                run.rules[member].add_burst(run.learners.updates[member])
             _evaluate_through(run, member, run.collector.env_steps[member], report, stopped)
 
 

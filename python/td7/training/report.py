@@ -25,7 +25,7 @@ class Report:
         settings = run.settings
         self.progress = Progress(config.progress, settings.seeds, settings.total_steps)
         self.progress.env_steps = run.collector.env_steps
-        self.progress.updates = list(run.learner.updates)
+        self.progress.updates = list(run.learners.updates)
         self._tensorboard_wanted = config.tensorboard
         self._start = time.monotonic()
 
@@ -55,6 +55,10 @@ class Report:
         """Return the seconds that the run has taken, earlier sittings included."""
         return self.run.wall_s + time.monotonic() - self._start
 
+    def updates(self, member: int, count: int) -> None:
+        """Count updates that a member has made."""
+        self.progress.updates[member] += count
+
     def evaluation(self, member: int, env_steps: int, evaluated: Evaluated) -> None:
         """Report an evaluation of the policy that would be exported."""
         mean = float(np.mean(evaluated.returns))
@@ -71,7 +75,8 @@ class Report:
     def round(self, member: int) -> None:
         """Report a round: its noisy episodes, its burst, and what shows a run going wrong."""
         run = self.run
-        episodes, learner = run.recent_episodes[member], run.learner
+        episodes = run.recent_episodes[member]
+        min_target, max_target = run.learners.target_range(member)
         env_steps = run.collector.env_steps[member]
         row = self._row(member, "round", env_steps) | {
             "rollout/ep_rew_mean": float(np.mean([e.episode_return for e in episodes])),
@@ -81,11 +86,11 @@ class Report:
             "rollout/assessment_steps": sum(e.length for e in episodes),
             "checkpoint/score": run.rules[member].best_min_return,
             "checkpoint/age_steps": env_steps - run.checkpoint_steps[member],
-            "train/min_target": learner.min_target[member].item(),
-            "train/max_target": learner.max_target[member].item(),
+            "train/min_target": min_target,
+            "train/max_target": max_target,
         }
         episodes.clear()
-        row |= run.update_metrics.pop(member)
+        row |= run.pop_update_metrics(member)
         self.metrics.write(row)
         self.progress.note(member, row)
 
@@ -94,6 +99,6 @@ class Report:
             "event": event,
             "seed": self.run.settings.seeds[member],
             "env_steps": env_steps,
-            "updates": self.run.learner.updates[member],
+            "updates": self.run.learners.updates[member],
             "time/wall_s": self.wall_s(),
         }

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
 from td7.agent.checkpoint import CheckpointRule, Decision
-from td7.agent.learner import Learner
+from td7.agent.execution import choose_execution
+from td7.agent.learners import Learners
 from td7.config import RunConfig, TD7Config
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import Policy, PolicyModule, policy_module
-from td7.replay import LapReplay
+from td7.replay import DeviceLapReplay, LapReplay
+from td7.replay.place import choose_replay, device_bytes, free_bytes
 from td7.rollout import Episode, open_rollouts
 from td7.run_folder import RunSettings
-from td7.training.burst import UpdateMetrics
+from td7.training.batches import DeviceBatches, HostBatches
+from td7.training.burst import Trainer
 from td7.training.collect import Collector
 
 EVAL_SEED_OFFSET = 100  # the author's evaluation environments are seeded so
@@ -26,7 +30,6 @@ class RunState:
 
     def __init__(self, settings: RunSettings, run: RunConfig = RunConfig()) -> None:
         cfg, seeds = settings.config, settings.seeds
-        self.settings = settings
         self.rollouts = open_rollouts(
             settings.env,
             seeds,
@@ -44,20 +47,22 @@ class RunState:
         )
         obs_space, action_space = self.rollouts.observation_space, self.rollouts.action_space
         sizes = obs_space.shape[0], action_space.shape[0]
+        self.settings = _decided(settings, *sizes)
+        cfg = self.settings.config
         self.bounds = {
             "low": torch.tensor(action_space.low, dtype=torch.float32),
             "high": torch.tensor(action_space.high, dtype=torch.float32),
         }
-        self.learner = Learner(*sizes, seeds, cfg, device=settings.device)
-        self.replay = LapReplay(
-            cfg.buffer_capacity,
+        together = settings.device != "cpu" or cfg.replay == "device"
+        self.learners = Learners(
             *sizes,
-            seeds=seeds,
-            alpha=cfg.lap_alpha,
-            min_priority=cfg.min_priority,
-            streams=cfg.num_envs,
-            scratch_dir=run.scratch_dir,
+            seeds,
+            cfg,
+            device=settings.device,
+            group_size=len(seeds) if together else 1,
         )
+        self.replay = _open_replay(self.settings, *sizes, run)
+        self.trainers = self._trainers()
         self.collector = Collector(self.rollouts, self.replay, cfg.num_envs)
         self.policies = [NativePolicy(self.policy_module(m, "current")) for m in range(len(seeds))]
         self.rules = [_checkpoint_rule(cfg) for _ in seeds]
@@ -66,9 +71,55 @@ class RunState:
         self.evaluated = [-1 for _ in seeds]  # env steps of the last evaluation
         self.checkpoint_steps = [0 for _ in seeds]
         self.recent_episodes: list[list[Episode]] = [[] for _ in seeds]
-        self.update_metrics = UpdateMetrics(len(seeds))
         self.wall_s = 0.0  # of the sittings before this one
         self.metrics_bytes = 0  # of metrics.jsonl at the last save
+
+    def _trainers(self) -> list[Trainer]:
+        trainers, first = [], 0
+        for learner in self.learners.groups:
+            batches = (
+                DeviceBatches(learner, self.replay)
+                if isinstance(self.replay, DeviceLapReplay)
+                else HostBatches(learner, self.replay, first)
+            )
+            trainers.append(Trainer(learner, batches))
+            first += learner.members
+        return trainers
+
+    def train(
+        self,
+        stopped: Callable[[], bool],
+        on_updates: Callable[[int, int], None] = lambda member, count: None,
+    ) -> None:
+        """Pay the debts, group after group; `on_updates` gets a member and its updates made.
+
+        A stop leaves the rest owed. Raises NonFiniteLossError; other groups are then paid no more.
+        """
+        first = 0
+        for trainer in self.trainers:
+            mine = slice(first, first + trainer.learner.members)
+            debts = self.debts[mine]
+
+            def note(members: Sequence[int], count: int, first: int = first) -> None:
+                for member in members:
+                    on_updates(first + member, count)
+
+            try:
+                trainer.train(debts, stopped, note)
+            finally:
+                self.debts[mine] = debts
+            first = mine.stop
+
+    def pop_update_metrics(self, member: int) -> dict[str, float]:
+        """Return the means of a member's update metrics since the last time."""
+        for trainer in self.trainers:
+            if member < trainer.learner.members:
+                metrics = trainer.metrics.pop(member)
+                if (rank := trainer.zs_rank.pop(member, None)) is not None:
+                    metrics["train/zs_effective_rank"] = rank
+                return metrics
+            member -= trainer.learner.members
+        raise IndexError(member)
 
     def close(self) -> None:
         """Close the environments."""
@@ -103,7 +154,7 @@ class RunState:
             else:
                 rule.add_uncounted(episode.length)
         if decision is Decision.ACCEPT:
-            self.learner.set_checkpoint(member)
+            self.learners.set_checkpoint(member)
             self.checkpoint_steps[member] = self.collector.env_steps[member]
         if decision is not Decision.CONTINUE:
             self.debts[member] = rule.debt
@@ -111,7 +162,7 @@ class RunState:
     def collecting_policies(self, members: Sequence[int]) -> list[NativePolicy]:
         """Return every member's policy as it acts [P], those of `members` as they are now."""
         for member in members:
-            weights = self.learner.policy_weights(member, "current") | self.bounds
+            weights = self.learners.policy_weights(member, "current") | self.bounds
             self.policies[member].load(weights)
         return self.policies
 
@@ -122,7 +173,7 @@ class RunState:
 
     def policy_module(self, member: int, which: str) -> PolicyModule:
         """Return a frozen copy of one member's policy on the CPU."""
-        return policy_module(self.learner.policy_weights(member, which) | self.bounds)
+        return policy_module(self.learners.policy_weights(member, which) | self.bounds)
 
     def policy(self, member: int, env_steps: int) -> Policy:
         """Return the policy that is evaluated and exported, with where it comes from."""
@@ -132,7 +183,7 @@ class RunState:
             "seed": self.settings.seeds[member],
             "policy": self.evaluated_policy,
             "env_steps": env_steps,
-            "updates": self.learner.updates[member],
+            "updates": self.learners.updates[member],
             "checkpoint_score": score if np.isfinite(score) else None,
         }
         return Policy(self.policy_module(member, self.evaluated_policy), metadata)
@@ -144,4 +195,44 @@ def _checkpoint_rule(config: TD7Config) -> CheckpointRule:
         config.late_assessment_episodes,
         config.late_after_updates,
         config.reset_weight,
+    )
+
+
+def _decided(settings: RunSettings, obs_size: int, action_size: int) -> RunSettings:
+    """Replace what the configuration leaves to `auto`."""
+    config, device = settings.config, torch.device(settings.device)
+    if config.precision == "tf32" and device.type != "cuda":
+        raise ValueError(f"precision 'tf32' needs a CUDA device, got {settings.device!r}")
+    updates = settings.total_steps - config.warmup_steps
+    member_bytes = device_bytes(config.buffer_capacity, obs_size, action_size)
+    replay = choose_replay(config.replay, member_bytes, len(settings.seeds), free_bytes(device))
+    execution = choose_execution(config.execution, device, replay, updates)
+    config = dataclasses.replace(config, execution=execution, replay=replay)
+    return dataclasses.replace(settings, config=config)
+
+
+def _open_replay(
+    settings: RunSettings, obs_size: int, action_size: int, run: RunConfig
+) -> LapReplay | DeviceLapReplay:
+    cfg, sizes = settings.config, (obs_size, action_size)
+    if cfg.replay == "host":
+        return LapReplay(
+            cfg.buffer_capacity,
+            *sizes,
+            seeds=settings.seeds,
+            alpha=cfg.lap_alpha,
+            min_priority=cfg.min_priority,
+            streams=cfg.num_envs,
+            scratch_dir=run.scratch_dir,
+        )
+    if run.scratch_dir is not None:
+        raise ValueError("scratch_dir must be left out where the replay is on the device")
+    return DeviceLapReplay(
+        cfg.buffer_capacity,
+        *sizes,
+        seeds=settings.seeds,
+        alpha=cfg.lap_alpha,
+        min_priority=cfg.min_priority,
+        streams=cfg.num_envs,
+        device=settings.device,
     )

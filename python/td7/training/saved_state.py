@@ -26,7 +26,7 @@ def save_state(run: RunState, folder: Path) -> None:
     partial, final, old = folder / "state.partial", folder / "state", folder / "state.old"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_file(run.learner.tensors(), partial / "learner.safetensors")
+    save_file(run.learners.tensors(), partial / "learner.safetensors")
     run.replay.save(partial / "replay.bin")
     write_json(partial / "counters.json", _counters(run))
     sums = {name: sha256_of(partial / name) for name in FILES}
@@ -55,7 +55,7 @@ def load_state(run: RunState, folder: Path) -> None:
     _check_manifest(final)
     counters = json.loads((final / "counters.json").read_text(encoding="utf-8"))
     try:
-        run.learner.load(load_file(final / "learner.safetensors"), counters["updates"])
+        run.learners.load(load_file(final / "learner.safetensors"), counters["updates"])
     except SafetensorError as error:
         raise ValueError(f"{final / 'learner.safetensors'} does not parse: {error}") from error
     run.replay.load(final / "replay.bin")
@@ -98,7 +98,7 @@ def _counters(run: RunState) -> dict[str, Any]:
         for member, rule in enumerate(run.rules)
     ]
     return {
-        "updates": run.learner.updates,
+        "updates": run.learners.updates,
         "wall_s": run.wall_s,
         "metrics_bytes": run.metrics_bytes,
         "members": members,

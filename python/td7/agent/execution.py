@@ -1,0 +1,61 @@
+"""How the update's functions are run: as they are, compiled, or (on a GPU) recorded as graphs."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
+
+import torch
+
+from td7.config import Execution, Precision, ReplayPlace
+
+F = TypeVar("F", bound=Callable[..., Any])
+WORTH_COMPILING = 10_000  # updates: compiling takes as long as some thousands of them
+
+
+def choose_execution(
+    wanted: Execution, device: torch.device, replay: ReplayPlace, updates: int
+) -> Execution:
+    """Return what `auto` means for so many updates on this device; ValueError where it cannot be.
+
+    A GPU runs graphs of compiled functions if the replay is there too. A CPU compiles where a C++
+    compiler is there and enough is to be done.
+    """
+    can_graph = device.type == "cuda" and replay == "device"
+    if wanted == "graph" and not can_graph:
+        raise ValueError(
+            f"execution 'graph' needs a CUDA device and the replay on it, got {device} and a "
+            f"replay on the {replay}"
+        )
+    if wanted != "auto":
+        return wanted
+    if device.type == "cuda":
+        return "graph" if can_graph else "compiled"
+    return "compiled" if updates >= WORTH_COMPILING and _has_compiler() else "eager"
+
+
+def compiled(function: F, execution: Execution) -> F:
+    """Return the function as it is to be run; all learners share what was compiled."""
+    if execution in ("compiled", "graph"):
+        return cast(F, torch.compile(function, fullgraph=True, dynamic=False))
+    return function
+
+
+@contextlib.contextmanager
+def tensor_products(precision: Precision) -> Iterator[None]:
+    """Let float32 products on a GPU run in TF32 if so asked, here alone."""
+    if precision != "tf32":
+        yield
+        return
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def _has_compiler() -> bool:
+    return any(shutil.which(name) for name in ("c++", "g++", "clang++"))
