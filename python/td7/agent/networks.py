@@ -56,7 +56,11 @@ class MemberLinear(nn.Module):
         weights = self.weight.flatten(0, -3).split([part.shape[-1] for part in parts], -2)
         out = self.bias.flatten(0, -2).unsqueeze(-2)
         for part, weight in zip(parts, weights, strict=True):
-            out = torch.baddbmm(out, part.flatten(0, -3), weight)
+            rows = part.flatten(0, -3)
+            if weight.shape[-1] == 1:  # a product of one column is a waste of a matrix unit
+                out = out + (rows * weight.mT).sum(-1, keepdim=True)
+            else:
+                out = out + torch.bmm(rows, weight)
         return out.unflatten(0, self.weight.shape[:-2])
 
 

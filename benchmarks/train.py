@@ -1,0 +1,180 @@
+"""Time the whole loop: 10,000 steps after the warm-up, and where the time goes.
+
+    python -m benchmarks.train --json FILE [--quick] [--tasks HalfCheetah-v5,Humanoid-v5]
+                               [--seeds 0:1] [--device cpu|cuda] [--execution compiled]
+
+A short run comes first, which compiles. `share_collect` is physics and policy, `share_replay` the
+buffer's work (storing, sampling, priorities), `share_update` the rest of the bursts,
+`share_evaluate` the evaluations; what is left are files and reports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+from unittest import mock
+
+import torch
+
+from benchmarks.rows import summary
+from td7 import RunConfig, TD7Config, machine, train
+from td7.cli import parse_seeds
+from td7.training import online
+from td7.training.batches import DeviceBatches, HostBatches
+from td7.training.collect import Collector
+from td7.training.progress import Progress
+from td7.training.run_state import RunState
+
+TASKS = ("HalfCheetah-v5", "Humanoid-v5")
+WARMUP_STEPS = 1000
+PARTS: dict[str, list[tuple[Any, str]]] = {
+    "collect": [(Collector, "run"), (Collector, "step")],
+    "replay": [
+        (Collector, "_store"),
+        *(
+            (batches, name)
+            for batches in (HostBatches, DeviceBatches)
+            for name in ("begin", "next")
+        ),
+        (HostBatches, "settle"),
+        (HostBatches, "reset_max_priority"),
+    ],
+    "update": [(RunState, "train")],
+    "evaluate": [(online, "evaluate")],
+}
+
+
+class Stopwatch:
+    """Seconds of each part; of a part within another, only the inner one's count."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._running: list[str] = []
+        self._since = perf_counter()
+
+    def reset(self) -> None:
+        """Forget what was before the warm-up's end."""
+        self.seconds.clear()
+        self._since = perf_counter()
+
+    def timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function, timed as this part."""
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            self._turn(lambda: self._running.append(part))
+            try:
+                return function(*arguments, **named)
+            finally:
+                self._turn(lambda: self._running.pop())
+
+        return call
+
+    def _turn(self, change: Callable[[], object]) -> None:
+        now = perf_counter()
+        if self._running:
+            self.seconds[self._running[-1]] += now - self._since
+        self._since = now
+        change()
+
+
+@contextmanager
+def watched(stopwatch: Stopwatch, on_learning: Callable[[], None]) -> Iterator[None]:
+    """Time the parts of every run in this context."""
+    started = Progress.learning_started
+
+    def learning_started(progress: Progress) -> None:
+        if progress._start is None:
+            on_learning()
+        started(progress)
+
+    with ExitStack() as stack:
+        for part, places in PARTS.items():
+            for owner, name in places:
+                function = stopwatch.timed(part, getattr(owner, name))
+                stack.enter_context(mock.patch.object(owner, name, function))
+        stack.enter_context(mock.patch.object(Progress, "learning_started", learning_started))
+        yield
+
+
+def measure(task: str, seeds: Sequence[int], steps: int, device: str, execution: Any) -> dict:
+    """Train and return the metrics of the steps after the warm-up."""
+    config = TD7Config(warmup_steps=WARMUP_STEPS, execution=execution)
+    stopwatch, start = Stopwatch(), [0.0]
+
+    def on_learning() -> None:
+        stopwatch.reset()
+        start[0] = perf_counter()
+
+    with tempfile.TemporaryDirectory() as folder:
+
+        def run(name: str, total: int) -> Any:
+            where = RunConfig(out=Path(folder) / name, progress="none", tensorboard=False)
+            return train(
+                task, seeds=seeds, total_steps=total, config=config, run=where, device=device
+            )
+
+        run("compile", WARMUP_STEPS + 1200)
+        with watched(stopwatch, on_learning):
+            result = run("timed", WARMUP_STEPS + 1000 + steps)
+        wall_s = perf_counter() - start[0]
+    shares = {f"share_{part}": stopwatch.seconds[part] / wall_s for part in PARTS}
+    rates = {"env_steps_per_s": result.env_steps_per_s, "updates_per_s": result.updates_per_s}
+    return rates | shares
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--quick", action="store_true", help="1000 steps of one task, eager")
+    parser.add_argument("--tasks", default=None, help="Gymnasium ids, separated by commas")
+    parser.add_argument("--seeds", default="0", help="as of td7 train")
+    parser.add_argument("--steps", type=int, default=None, help="after the warm-up: 10,000")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--execution", default=None, help="eager, compiled or graph")
+    arguments = parser.parse_args(argv)
+    quick = arguments.quick
+    given = arguments.tasks or ("HalfCheetah-v5" if quick else ",".join(TASKS))
+    arguments.tasks = [name for name in given.split(",") if name]
+    arguments.steps = arguments.steps or (1000 if quick else 10_000)
+    best = "graph" if arguments.device == "cuda" else "compiled"
+    arguments.execution = arguments.execution or ("eager" if quick else best)
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Time, print and write the JSON file."""
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = parse(argv)
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.open("a").close()  # a file that cannot be written is told before the figures
+    seeds, rows = parse_seeds(arguments.seeds), []
+    for task in arguments.tasks:
+        case = f"{task}/P{len(seeds)}/{arguments.device}"
+        found = measure(task, seeds, arguments.steps, arguments.device, arguments.execution)
+        for metric, value in found.items():
+            rows.append(summary("td7", case, metric, [value]))
+            print(f"{case} {metric} {value:.4g}")
+    result = machine.describe_machine()
+    result["machine"] |= {
+        "instruction_sets": machine.instruction_sets(),
+        "torch_threads": torch.get_num_threads(),
+    }
+    result["command"] = f"python -m benchmarks.train {shlex.join(argv)}"
+    result["steps"], result["execution"] = arguments.steps, arguments.execution
+    arguments.json.write_text(json.dumps(result | {"rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

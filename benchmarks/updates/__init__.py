@@ -1,0 +1,1 @@
+"""The learners that are timed side by side, each behind `run(count)`."""

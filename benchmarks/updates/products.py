@@ -1,0 +1,45 @@
+"""The chip's own limit: how fast torch multiplies matrices of an update's shapes."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import torch
+
+SHAPES = ((256, 512, 256), (256, 768, 512), (2048, 256, 256))  # rows, inner, columns
+CALLS_S = 0.05
+
+
+def product_gflop_per_s(device: str, precision: str) -> float:
+    """Return the best rate of torch.mm over the shapes, in 10^9 operations a second."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    try:
+        return max(_rate(shape, device, precision) for shape in SHAPES)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def _rate(shape: tuple[int, int, int], device: str, precision: str) -> float:
+    rows, inner, columns = shape
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    left = torch.ones(rows, inner, dtype=dtype, device=device)
+    right = torch.ones(inner, columns, dtype=dtype, device=device)
+    out = torch.empty(rows, columns, dtype=dtype, device=device)
+    calls = 4
+    while True:
+        torch.mm(left, right, out=out)
+        _wait(device)
+        start = perf_counter()
+        for _ in range(calls):
+            torch.mm(left, right, out=out)
+        _wait(device)
+        seconds = perf_counter() - start
+        if seconds >= CALLS_S:
+            return 2 * rows * inner * columns * calls / seconds / 1e9
+        calls *= max(2, round(1.2 * CALLS_S / seconds))
+
+
+def _wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
