@@ -36,6 +36,7 @@ from td7.training.run_state import RunState
 
 TASKS = ("HalfCheetah-v5", "Humanoid-v5")
 WARMUP_STEPS = 1000
+COMPILE_STEPS = 1200  # of the first run
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "collect": [(Collector, "run"), (Collector, "step")],
     "replay": [
@@ -122,7 +123,8 @@ def measure(task: str, seeds: Sequence[int], steps: int, device: str, execution:
                 task, seeds=seeds, total_steps=total, config=config, run=where, device=device
             )
 
-        run("compile", WARMUP_STEPS + 1200)
+        if COMPILE_STEPS:
+            run("compile", WARMUP_STEPS + COMPILE_STEPS)
         with watched(stopwatch, on_learning):
             result = run("timed", WARMUP_STEPS + 1000 + steps)
         wall_s = perf_counter() - start[0]

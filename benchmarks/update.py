@@ -39,7 +39,6 @@ from benchmarks.updates.subject import SIZES, Size, Subject
 from benchmarks.updates.td7_learner import Td7
 from td7 import machine
 
-PEERS = ("author", "stable-baselines3")
 UPDATES = "updates_per_s"
 
 
@@ -142,7 +141,7 @@ def _peers(
     peers: list[Subject] = []
     capacity = contest.effort.capacity
     if arguments.author_code is not None:
-        peers.append(Author(load_author(arguments.author_code), size, capacity))
+        peers.append(Author(arguments.author_module, size, capacity))
     if "stable-baselines3" in arguments.peers:
         try:
             from benchmarks.updates.stable_baselines3_learner import StableBaselines3
@@ -191,6 +190,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
                 f"--{option} must be of {','.join(known or ('1', '2', '...'))}, got {text}"
             )
         setattr(arguments, option, chosen)
+    if arguments.author_code is not None:
+        try:
+            arguments.author_module = load_author(arguments.author_code)
+        except ImportError as error:
+            parser.error(str(error))
     arguments.sizes = [SIZES[name] for name in arguments.sizes]
     arguments.members = [int(number) for number in arguments.members]
     return arguments

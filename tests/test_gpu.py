@@ -1,12 +1,19 @@
 """The same loop on a GPU; skipped, and named in the summary, where there is none."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 import td7
-from td7.agent.learner import Batch, Learner
-from td7.replay import DeviceBatch, DeviceLapReplay
+from td7.agent.learner import Learner
+from td7.agent.update import Batch
+from td7.replay import DeviceBatch, DeviceLapReplay, LapReplay
+from td7.training.batches import DeviceBatches, HostBatches
+from td7.training.burst import Trainer
+from test_burst import CONFIG as BURST_CONFIG
+from test_burst import SEEDS, fill, never
 from test_networks import CONFIG, random_batch
 
 pytestmark = [
@@ -40,6 +47,46 @@ def test_a_run_on_the_gpu_trains_stops_and_goes_on(small_config, quiet):
         device="cuda",
     )
     assert td7.resume(run.out, total_steps=400, run=run).finished
+
+
+def trainer_on_gpu(execution, place):
+    config = dataclasses.replace(BURST_CONFIG, execution=execution)
+    learner = Learner(5, 3, SEEDS, config, device="cuda")
+    options = {"seeds": SEEDS, "alpha": config.lap_alpha}
+    if place == "host":
+        replay = fill(LapReplay(1000, 5, 3, **options), SEEDS)
+        return Trainer(learner, HostBatches(learner, replay, 0))
+    replay = fill(DeviceLapReplay(1000, 5, 3, device="cuda", **options), SEEDS)
+    return Trainer(learner, DeviceBatches(learner, replay))
+
+
+@pytest.mark.parametrize(
+    ("execution", "place"),
+    [("eager", "host"), ("compiled", "host"), ("compiled", "device"), ("graph", "device")],
+)
+def test_every_way_to_run_a_burst_gives_what_eager_updates_give(execution, place):
+    wanted, found = trainer_on_gpu("eager", "device"), trainer_on_gpu(execution, place)
+    for debts in ([5, 0, 9], [3, 4, 1], [40, 41, 2]):
+        for trainer in (wanted, found):
+            owed = list(debts)
+            trainer.train(owed, never)
+            assert owed == [0, 0, 0]
+    for name, value in wanted.learner.tensors().items():
+        ours = found.learner.tensors()[name]
+        torch.testing.assert_close(ours, value, rtol=1e-2, atol=1e-3)
+
+
+def test_a_burst_of_graphs_is_handed_out_without_waiting():
+    trainer = trainer_on_gpu("graph", "device")
+    trainer.train([20, 20, 20], never)  # captures
+    debts = [300, 0, 301]
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        trainer.enqueue(debts, never)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert trainer.settle(debts) is None
+    assert debts == [0, 0, 0]
 
 
 @pytest.fixture

@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 import platform
 
-from td7.machine import instruction_sets, processor, versions
+import torch
 
+from td7.agent.execution import WORTH_COMPILING, choose_execution
+from td7.config import TD7Config
+from td7.machine import instruction_sets, processor, versions
+from td7.replay.place import DEVICE_SHARE, device_bytes, free_bytes
+
+CAPACITY = TD7Config().buffer_capacity
 PACKAGES = {
     "torch": "training",
     "numpy": "training",
@@ -27,8 +33,6 @@ def report() -> list[tuple[str, str]]:
     lines = [("td7", found["td7"]), ("python", platform.python_version())]
     for name, purpose in PACKAGES.items():
         lines.append((name, found.get(name, f"missing: needed for {purpose}")))
-    import torch
-
     from td7.extension import core
 
     header, runtime = core.mujoco_versions()
@@ -43,4 +47,33 @@ def report() -> list[tuple[str, str]]:
         lines.append(("gpu", torch.cuda.get_device_name()))
     else:
         lines.append(("gpu", "none: --device auto trains on the CPU"))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    lines.append(("updates", f"--execution auto: {_execution(device)}"))
+    lines += [("replay of", fits) for fits in _replay_places(device)]
+    return lines
+
+
+def _execution(device: torch.device) -> str:
+    """Say what long runs do, and what they would need for more."""
+    chosen = choose_execution("auto", device, "device", WORTH_COMPILING)
+    if chosen == "eager":
+        return "eager (a C++ compiler would make them faster)"
+    return f"{chosen} where {WORTH_COMPILING:,} updates or more are due"
+
+
+def _replay_places(device: torch.device) -> list[str]:
+    """Say how many members' transitions the device holds, and why."""
+    free = free_bytes(device)
+    lines = []
+    for env, sizes in {"HalfCheetah": (17, 6), "Humanoid": (348, 17)}.items():
+        need = device_bytes(CAPACITY, *sizes)
+        what = f"{env}: {CAPACITY:,} transitions x {need / CAPACITY:.0f} B = {need / 1e9:.2f} GB"
+        if free is None:
+            lines.append(f"{what} a member, on the host")
+        else:
+            fit = int(DEVICE_SHARE * free / need)
+            lines.append(
+                f"{what}; {DEVICE_SHARE:.0%} of {free / 1e9:.1f} GB free hold {fit} members "
+                "on the device, more go to the host"
+            )
     return lines

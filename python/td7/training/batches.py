@@ -46,7 +46,7 @@ class Batches(Protocol):
         """Recompute the maximum priority of these members."""
 
     def end(self) -> None:
-        """Give back the draws of updates that were not made."""
+        """Give back the draws of updates that were not made; ValueError for a bad priority."""
 
 
 class HostBatches:
@@ -205,11 +205,12 @@ class DeviceBatches:
         self.replay.reset_max_priority(where=self.learner.alive(members))
 
     def end(self) -> None:
-        """Give back the draws of updates that were not made."""
+        """Give back the draws of updates that were not made; see `raise_if_bad` of the replay."""
         for member, count in zip(self._members, self._counts, strict=True):
             made = self.learner.updates[member] - count
             _give_back(self.replay, member, self._prepared - made)
         self._members, self._counts, self._prepared = [], [], 0
+        self.replay.raise_if_bad()
 
 
 def _give_back(replay: LapReplay | DeviceLapReplay, member: int, draws_unused: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from td7.agent.learner import Learner, StepResult, effective_rank
+from td7.agent.learner import Learner, NonFiniteLossError, StepResult, effective_rank
 from td7.agent.schedule import burst_schedule
 from td7.training.batches import Batches
 from td7.training.graph import PeriodGraph
@@ -77,25 +77,39 @@ class Trainer:
         device the host only hands out work. Raises NonFiniteLossError when a loss was not finite:
         the member's state is that before the step which it would have spoiled.
         """
-        learner, self._moved = self.learner, set()
         try:
-            for members, count in burst_schedule(
-                learner.updates, debts, learner.config.policy_period
-            ):
-                if not self._segment(members, count, debts, stopped, on_updates):
-                    break
+            self.enqueue(debts, stopped, on_updates)
         finally:
-            enqueued = list(learner.updates)
-            error = learner.take_failure()
-            for member, count in enumerate(learner.updates):
-                debts[member] += enqueued[member] - count
-            self.batches.end()
+            error = self.settle(debts)
         if error is not None:
             raise error
+
+    def enqueue(
+        self,
+        debts: list[int],
+        stopped: Callable[[], bool],
+        on_updates: Callable[[Sequence[int], int], None] = lambda members, count: None,
+    ) -> None:
+        """Hand out the updates; what is on the device is not waited for."""
+        period = self.learner.config.policy_period
+        for members, count in burst_schedule(self.learner.updates, debts, period):
+            if not self._segment(members, count, debts, stopped, on_updates):
+                return
+
+    def settle(self, debts: list[int]) -> NonFiniteLossError | None:
+        """Wait for the updates handed out; those after a failure, which is returned, stay owed."""
+        learner = self.learner
+        handed_out = list(learner.updates)
+        error = learner.take_failure()
+        for member, count in enumerate(learner.updates):
+            debts[member] += handed_out[member] - count
+        self.batches.end()
         if self._moved:
             with torch.no_grad():
                 ranks = effective_rank(learner.nets.fixed_encoder.zs(self._seen)).tolist()
             self.zs_rank |= {member: ranks[member] for member in self._moved}
+            self._moved.clear()
+        return error
 
     def _segment(
         self,

@@ -1,0 +1,120 @@
+"""Look into bursts on a GPU: does the host keep up, and where does the device's time go?
+
+    python -m benchmarks.burst --json FILE [--members 1,10,32] [--precision float32]
+
+`burst_over_device_time` is a burst's wall time over the sum of its graphs' times on the device,
+`host_syncs` counts the calls that waited for the device between a burst's first and last launch.
+The file also keeps the kernels that take most of the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+from unittest import mock
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks.rows import summary
+from benchmarks.updates.subject import SIZES
+from benchmarks.updates.td7_learner import Td7
+from td7 import machine
+from td7.training.graph import PeriodGraph
+
+UPDATES = 1000
+BURSTS = 5
+KERNELS = 25
+
+
+def device_times(subject: Td7) -> list[float]:
+    """Return the wall time of bursts over the time of their graphs on the device."""
+    ratios = []
+    events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+    launch = PeriodGraph.launch
+
+    def timed(graph: PeriodGraph, generation: int) -> None:
+        pair = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        pair[0].record()
+        launch(graph, generation)
+        pair[1].record()
+        events.append(pair)
+
+    for _ in range(BURSTS):
+        events.clear()
+        with mock.patch.object(PeriodGraph, "launch", timed):
+            start = perf_counter()
+            subject.run(UPDATES)
+            torch.cuda.synchronize()
+            wall_s = perf_counter() - start
+        ratios.append(wall_s / sum(first.elapsed_time(last) / 1000 for first, last in events))
+    return ratios
+
+
+def host_syncs(subject: Td7) -> int:
+    """Count what waits for the device while a burst is handed out."""
+    (trainer,) = subject.trainers
+    debts = [UPDATES] * subject.members
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            trainer.enqueue(debts, lambda: False)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    trainer.settle(debts)
+    return sum("synchroniz" in str(warning.message) for warning in caught)
+
+
+def kernels(subject: Td7) -> list[dict[str, Any]]:
+    """Return the kernels of a short burst that take most of the device's time."""
+    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        subject.run(100)
+        torch.cuda.synchronize()
+    events = sorted(seen.key_averages(), key=lambda event: -event.self_device_time_total)
+    return [
+        {"kernel": e.key, "calls": e.count, "us": round(e.self_device_time_total, 1)}
+        for e in events[:KERNELS]
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, print and write the JSON file."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--members", default="1,10,32")
+    parser.add_argument("--precision", default="float32", choices=("float32", "tf32", "bf16"))
+    arguments = parser.parse_args(argv)
+    if not torch.cuda.is_available():
+        parser.error("bursts are looked into on a CUDA device, and there is none")
+    rows, profiles = [], {}
+    for members in map(int, arguments.members.split(",")):
+        torch.compiler.reset()
+        options = {"device": "cuda", "execution": "graph", "precision": arguments.precision}
+        subject = Td7(SIZES["halfcheetah"], members, 100_000, **options)
+        subject.run(20)
+        found = {
+            "burst_over_device_time": device_times(subject),
+            "host_syncs": [float(host_syncs(subject))],
+        }
+        for metric, values in found.items():
+            rows.append(summary("td7", subject.case, metric, values))
+            print(f"{subject.case} {metric} {rows[-1]['median']}")
+        profiles[subject.case] = kernels(subject)
+    result = machine.describe_machine() | {"rows": rows, "profiles": profiles}
+    result["command"] = f"python -m benchmarks.burst {shlex.join(argv)}"
+    arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
