@@ -28,7 +28,7 @@ import torch
 from benchmarks.rows import summary
 from td7 import RunConfig, TD7Config, machine, train
 from td7.cli import parse_seeds
-from td7.training import online
+from td7.training import loop
 from td7.training.batches import DeviceBatches, HostBatches
 from td7.training.collect import Collector
 from td7.training.progress import Progress
@@ -50,7 +50,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
         (HostBatches, "reset_max_priority"),
     ],
     "update": [(RunState, "train")],
-    "evaluate": [(online, "evaluate")],
+    "evaluate": [(loop, "evaluate")],
 }
 
 

@@ -40,6 +40,7 @@ from benchmarks.updates.td7_learner import Td7
 from td7 import machine
 
 UPDATES = "updates_per_s"
+UNEVEN_UPDATES = 150  # of all members, for each second of a round
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,12 @@ class Contest:
     def uneven(self, subject: Td7) -> None:
         """Time debts as uneven as the lengths of Hopper's episodes beside equal ones."""
         rng = np.random.default_rng(0)
+        total = max(4 * subject.members, round(UNEVEN_UPDATES * self.effort.round_s))
         for _ in range(max(3, self.effort.rounds // 3)):
-            debts = rng.integers(20, 200, subject.members) // (1 if self.effort.round_s >= 1 else 5)
+            lengths = rng.integers(
+                20, 1000, subject.members
+            )  # steps, while Hopper learns to stay up
+            debts = np.maximum(1, total * lengths // lengths.sum())
             equal = [int(debts.mean())] * subject.members
             seconds = []
             for owed in (debts.tolist(), equal):

@@ -117,6 +117,16 @@ def test_native_rollouts_fill_a_device_replay_alike(use_checkpoints, small_confi
     assert saved[0] == saved[1]
 
 
+def test_a_device_without_memory_is_named_with_what_helps(small_config, quiet, monkeypatch):
+    def full(*arguments, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.\nMore.")
+
+    monkeypatch.setattr("td7.training.run_state.DeviceLapReplay", full)
+    wanted = r"cpu has not enough memory \(CUDA out of memory. Tried to allocate 9 GiB.\): fewer "
+    with pytest.raises(RuntimeError, match=wanted + "seeds, a smaller buffer_capacity or replay"):
+        td7.train("Toy/Point-v0", config=small_config(replay="device"), run=quiet(), device="cpu")
+
+
 def test_what_cannot_be_is_refused_before_anything_is_made(small_config, quiet, tmp_path):
     run = quiet("none", scratch_dir=tmp_path)
     with pytest.raises(ValueError, match="scratch_dir must be left out where the replay is on"):

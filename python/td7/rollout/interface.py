@@ -14,9 +14,10 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from td7.deploy.native import NativePolicy
-from td7.replay import DeviceLapReplay, LapReplay
+from td7.replay import LapReplay
+from td7.replay.groups import DeviceReplays
 
-Replay = LapReplay | DeviceLapReplay
+Replay = LapReplay | DeviceReplays
 Behaviour = Literal["greedy", "explore", "random"]
 GeneratorState = dict[str, Any] | None
 

@@ -1,29 +1,27 @@
-"""Online TD7: collect under a frozen policy, assess it, train the debt in a burst, evaluate."""
+"""Online TD7: a run from its settings or its saved state to its end, and the state saved."""
 
 from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from td7.config import RunConfig, TD7Config
-from td7.deploy.native import NativePolicy
 from td7.deploy.policy import Policy
-from td7.envs import SimulationError, absolute_name
-from td7.rollout import Behaviour
+from td7.envs import absolute_name
 from td7.run_folder import (
     RunSettings,
     default_folder,
     make_run_folder,
-    policy_folder,
     read_settings,
     write_settings,
 )
-from td7.training.evaluate import evaluate
+from td7.training.loop import run_turns
 from td7.training.report import Report
 from td7.training.run_state import RunState
 from td7.training.saved_state import load_state, save_state
@@ -59,12 +57,13 @@ def train(
     config, run = config or TD7Config(), run or RunConfig()
     settings = _settings(env, seeds, total_steps, config, device)
     folder = Path(run.out or default_folder(env, settings.seeds))
-    state = RunState(settings, run)
-    try:
-        make_run_folder(folder, state.settings, run.overwrite)
-        return _run(state, folder, run)
-    finally:
-        state.close()
+    with _memory_named(settings.device):
+        state = RunState(settings, run)
+        try:
+            make_run_folder(folder, state.settings, run.overwrite)
+            return _run(state, folder, run)
+        finally:
+            state.close()
 
 
 def resume(
@@ -87,20 +86,34 @@ def resume(
         settings = dataclasses.replace(settings, total_steps=total_steps)
     _check_device(settings.device)
     run = run or RunConfig()
-    state = RunState(settings, run)
+    with _memory_named(settings.device):
+        state = RunState(settings, run)
+        try:
+            load_state(state, folder)
+            write_settings(folder, state.settings)
+            return _run(state, folder, run)
+        finally:
+            state.close()
+
+
+@contextmanager
+def _memory_named(device: str) -> Iterator[None]:
+    """Say what helps when a device's memory is not enough."""
     try:
-        load_state(state, folder)
-        write_settings(folder, settings)
-        return _run(state, folder, run)
-    finally:
-        state.close()
+        yield
+    except torch.OutOfMemoryError as error:
+        reason = str(error).splitlines()[0]
+        raise RuntimeError(
+            f"{device} has not enough memory ({reason}): fewer seeds, a smaller buffer_capacity or "
+            "replay='host' take less"
+        ) from error
 
 
 def _run(state: RunState, folder: Path, run: RunConfig) -> TrainResult:
     """Run the loop with its reports and signals, and save the state at its end or at an error."""
     with Report(state, folder, run) as report, StopSignal() as stopped:
         try:
-            _loop(state, report, stopped)
+            run_turns(state, report, stopped)
         except KeyboardInterrupt:
             # a second signal cut an update in two: what was saved before is better than that
             report.say("interrupted: the state was not saved")
@@ -159,109 +172,3 @@ def _check_device(device: str) -> None:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device must be there, got {device!r}: {reason}") from error
-
-
-def _loop(run: RunState, report: Report, stopped: Callable[[], bool]) -> None:
-    """Run rounds: every member collects one assessment, then all debts are trained together."""
-    members, config = range(len(run.settings.seeds)), run.settings.config
-    for member in members:
-        if run.debts[member] == 0:
-            _evaluate_through(run, member, run.collector.env_steps[member], report, stopped)
-    while not stopped() and not run.finished():
-        _collect(run, report, stopped)
-        if all(run.learning):
-            report.progress.learning_started()
-        owed = [debt > 0 for debt in run.debts]
-        run.train(stopped, report.updates)
-        for member in members:
-            if run.debts[member] > 0:
-                continue  # a stop cut the burst
-            if owed[member] and run.recent_episodes[member]:
-                report.round(member)
-            if owed[member] and config.use_checkpoints:
-                run.rules[member].add_burst(run.learners.updates[member])
-            _evaluate_through(run, member, run.collector.env_steps[member], report, stopped)
-
-
-def _collect(run: RunState, report: Report, stopped: Callable[[], bool]) -> None:
-    """Collect, all members together, until each owes updates or has taken its steps."""
-    config, total = run.settings.config, run.settings.total_steps
-    members = [m for m, debt in enumerate(run.debts) if debt == 0]
-    policies = run.collecting_policies(members)
-    while not stopped():
-        env_steps = run.collector.env_steps
-        report.progress.env_steps[:] = env_steps
-        members = [m for m in members if run.debts[m] == 0 and env_steps[m] < total]
-        if not members:
-            return
-        for member in members:
-            if run.learning[member] and not config.use_checkpoints:
-                _take_step(run, member, policies)
-            else:
-                run.collector.begin(member, _episodes_wanted(run, member))
-        left = [total - steps if m in members else 0 for m, steps in enumerate(env_steps)]
-        behaviours: list[Behaviour] = ["explore" if learns else "random" for learns in run.learning]
-        failure = None
-        try:
-            run.collector.run(policies, behaviours, left, stopped)
-        except SimulationError as error:
-            failure = error
-        for member in members:  # a member whose wave is whole goes on as it would alone
-            _count_wave(run, member, report, stopped)
-        if failure is not None:
-            raise failure
-
-
-def _take_step(run: RunState, member: int, policies: Sequence[NativePolicy]) -> None:
-    """Take one step of each simulation, without checkpoints; every step owes an update."""
-    before = run.collector.env_steps[member]
-    try:
-        ended = run.collector.step(member, policies, run.settings.total_steps - before)
-        run.recent_episodes[member] += ended
-    finally:
-        run.debts[member] = run.collector.env_steps[member] - before
-
-
-def _episodes_wanted(run: RunState, member: int) -> int:
-    """Return how many episodes the assessment, or the warm-up at most, still wants."""
-    if run.learning[member]:
-        return run.rules[member].episodes_left
-    longest = run.rollouts.max_episode_steps
-    if longest is None:
-        return 1
-    left = run.settings.config.warmup_steps + 1 - run.collector.env_steps[member]
-    return max(1, -(-left // longest))
-
-
-def _count_wave(run: RunState, member: int, report: Report, stopped: Callable[[], bool]) -> None:
-    """Assess the episodes of a wave that has ended; set the debt when they end the assessment."""
-    # evaluations that fell due before the wave's last step know nothing of its outcome
-    env_steps = run.collector.env_steps[member]
-    if not _evaluate_through(run, member, env_steps - 1, report, stopped):
-        return  # a stop: the episodes stay unassessed
-    episodes = run.collector.finish(member)
-    if episodes is None:
-        return
-    if not run.learning[member]:
-        run.learning[member] = env_steps > run.settings.config.warmup_steps
-        return
-    run.recent_episodes[member] += episodes
-    run.assess(member, episodes)
-
-
-def _evaluate_through(
-    run: RunState, member: int, env_steps: int, report: Report, stopped: Callable[[], bool]
-) -> bool:
-    """Make every evaluation due up to this step, without noise; False if a stop cut one."""
-    while (due := run.next_evaluation(member)) is not None and due <= env_steps:
-        policy = run.policy(member, due)
-        try:
-            evaluated = evaluate(run.eval_rollouts, member, policy.module, stopped)
-        except SimulationError as error:
-            raise SimulationError(f"evaluation at env step {due}: {error}") from error
-        if evaluated is None:
-            return False
-        run.evaluated[member] = due
-        report.evaluation(member, due, evaluated)
-        policy.save(policy_folder(report.folder, run.settings.seeds[member]))
-    return True

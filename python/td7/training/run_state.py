@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -15,10 +16,11 @@ from td7.config import RunConfig, TD7Config
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import Policy, PolicyModule, policy_module
 from td7.replay import DeviceLapReplay, LapReplay
+from td7.replay.groups import DeviceReplays
 from td7.replay.place import choose_replay, device_bytes, free_bytes
 from td7.rollout import Episode, open_rollouts
 from td7.run_folder import RunSettings
-from td7.training.batches import DeviceBatches, HostBatches
+from td7.training.batches import Batches, DeviceBatches, HostBatches
 from td7.training.burst import Trainer
 from td7.training.collect import Collector
 
@@ -53,16 +55,12 @@ class RunState:
             "low": torch.tensor(action_space.low, dtype=torch.float32),
             "high": torch.tensor(action_space.high, dtype=torch.float32),
         }
-        together = settings.device != "cpu" or cfg.replay == "device"
-        self.learners = Learners(
-            *sizes,
-            seeds,
-            cfg,
-            device=settings.device,
-            group_size=len(seeds) if together else 1,
-        )
-        self.replay = _open_replay(self.settings, *sizes, run)
+        group_size = _group_size(self.settings)
+        self.turns = _turns(self.settings, group_size)
+        self.learners = Learners(*sizes, seeds, cfg, device=settings.device, group_size=group_size)
+        self.replay = _open_replay(self.settings, *sizes, run, group_size)
         self.trainers = self._trainers()
+        self._streams: dict[int, torch.cuda.Stream] = {}
         self.collector = Collector(self.rollouts, self.replay, cfg.num_envs)
         self.policies = [NativePolicy(self.policy_module(m, "current")) for m in range(len(seeds))]
         self.rules = [_checkpoint_rule(cfg) for _ in seeds]
@@ -76,39 +74,72 @@ class RunState:
 
     def _trainers(self) -> list[Trainer]:
         trainers, first = [], 0
-        for learner in self.learners.groups:
-            batches = (
-                DeviceBatches(learner, self.replay)
-                if isinstance(self.replay, DeviceLapReplay)
-                else HostBatches(learner, self.replay, first)
-            )
+        for number, learner in enumerate(self.learners.groups):
+            batches: Batches
+            if isinstance(self.replay, DeviceReplays):
+                batches = DeviceBatches(learner, self.replay.groups[number])
+            else:
+                batches = HostBatches(learner, self.replay, first)
             trainers.append(Trainer(learner, batches))
             first += learner.members
         return trainers
 
+    def replays(self) -> dict[str, LapReplay | DeviceLapReplay]:
+        """Return the replays by the names of their files in a saved state."""
+        if isinstance(self.replay, LapReplay):
+            return {"replay.bin": self.replay}
+        return {f"replay-{n}.bin": group for n, group in enumerate(self.replay.groups)}
+
     def train(
         self,
+        members: Sequence[int],
         stopped: Callable[[], bool],
         on_updates: Callable[[int, int], None] = lambda member, count: None,
     ) -> None:
-        """Pay the debts, group after group; `on_updates` gets a member and its updates made.
+        """Pay the debts of these members, whole groups; `on_updates` gets a member and a count.
 
         A stop leaves the rest owed. Raises NonFiniteLossError; other groups are then paid no more.
         """
         first = 0
         for trainer in self.trainers:
             mine = slice(first, first + trainer.learner.members)
-            debts = self.debts[mine]
-
-            def note(members: Sequence[int], count: int, first: int = first) -> None:
-                for member in members:
-                    on_updates(first + member, count)
-
-            try:
-                trainer.train(debts, stopped, note)
-            finally:
-                self.debts[mine] = debts
+            if first in members:
+                self._pay(trainer, mine, stopped, on_updates)
             first = mine.stop
+
+    def _pay(
+        self,
+        trainer: Trainer,
+        mine: slice,
+        stopped: Callable[[], bool],
+        on_updates: Callable[[int, int], None],
+    ) -> None:
+        debts = self.debts[mine]
+
+        def note(members: Sequence[int], count: int) -> None:
+            for member in members:
+                on_updates(mine.start + member, count)
+
+        try:
+            with self._own_stream(mine.start):
+                trainer.train(debts, stopped, note)
+        finally:
+            self.debts[mine] = debts
+
+    @contextmanager
+    def _own_stream(self, first: int) -> Iterator[None]:
+        """Give a group's bursts a CUDA stream of their own, so that what collects need not wait."""
+        device = torch.device(self.settings.device)
+        if device.type != "cuda":
+            yield
+            return
+        with torch.cuda.device(device):
+            if first not in self._streams:
+                self._streams[first] = torch.cuda.Stream()
+            stream = self._streams[first]
+            stream.wait_stream(torch.cuda.default_stream())  # on which transitions were added
+            with torch.cuda.stream(stream):
+                yield
 
     def pop_update_metrics(self, member: int) -> dict[str, float]:
         """Return the means of a member's update metrics since the last time."""
@@ -211,15 +242,34 @@ def _decided(settings: RunSettings, obs_size: int, action_size: int) -> RunSetti
     return dataclasses.replace(settings, config=config)
 
 
+def _group_size(settings: RunSettings) -> int:
+    """Return how many members are updated together: on a GPU, half of them."""
+    members, on_cpu = len(settings.seeds), torch.device(settings.device).type == "cpu"
+    return 1 if on_cpu else -(-members // 2)
+
+
+def _turns(settings: RunSettings, group_size: int) -> list[range]:
+    """Return the members that collect, and then train, together.
+
+    On a GPU these are the groups: one trains there while another collects on the CPU.
+    """
+    members, on_cpu = len(settings.seeds), torch.device(settings.device).type == "cpu"
+    if on_cpu:
+        return [range(members)]
+    firsts = range(0, members, group_size)
+    return [range(first, min(first + group_size, members)) for first in firsts]
+
+
 def _open_replay(
-    settings: RunSettings, obs_size: int, action_size: int, run: RunConfig
-) -> LapReplay | DeviceLapReplay:
-    cfg, sizes = settings.config, (obs_size, action_size)
+    settings: RunSettings, obs_size: int, action_size: int, run: RunConfig, group_size: int
+) -> LapReplay | DeviceReplays:
+    cfg, seeds = settings.config, settings.seeds
     if cfg.replay == "host":
         return LapReplay(
             cfg.buffer_capacity,
-            *sizes,
-            seeds=settings.seeds,
+            obs_size,
+            action_size,
+            seeds=seeds,
             alpha=cfg.lap_alpha,
             min_priority=cfg.min_priority,
             streams=cfg.num_envs,
@@ -227,12 +277,18 @@ def _open_replay(
         )
     if run.scratch_dir is not None:
         raise ValueError("scratch_dir must be left out where the replay is on the device")
-    return DeviceLapReplay(
-        cfg.buffer_capacity,
-        *sizes,
-        seeds=settings.seeds,
-        alpha=cfg.lap_alpha,
-        min_priority=cfg.min_priority,
-        streams=cfg.num_envs,
-        device=settings.device,
+    return DeviceReplays(
+        [
+            DeviceLapReplay(
+                cfg.buffer_capacity,
+                obs_size,
+                action_size,
+                seeds=seeds[first : first + group_size],
+                alpha=cfg.lap_alpha,
+                min_priority=cfg.min_priority,
+                streams=cfg.num_envs,
+                device=settings.device,
+            )
+            for first in range(0, len(seeds), group_size)
+        ]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from td7.rollout import Episode
 from td7.training.run_state import RunState
 
 SCHEMA = "td7.state/2"
-FILES = ("learner.safetensors", "replay.bin", "counters.json")
+FILES = ("learner.safetensors", "counters.json")  # and the replays
 
 
 def save_state(run: RunState, folder: Path) -> None:
@@ -27,9 +28,10 @@ def save_state(run: RunState, folder: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     save_file(run.learners.tensors(), partial / "learner.safetensors")
-    run.replay.save(partial / "replay.bin")
+    for name, replay in run.replays().items():
+        replay.save(partial / name)
     write_json(partial / "counters.json", _counters(run))
-    sums = {name: sha256_of(partial / name) for name in FILES}
+    sums = {name: sha256_of(partial / name) for name in (*FILES, *run.replays())}
     write_json(partial / "manifest.json", {"schema": SCHEMA, "sha256": sums})
     for path in (*partial.iterdir(), partial):
         sync(path)
@@ -52,19 +54,20 @@ def load_state(run: RunState, folder: Path) -> None:
         final = folder / "state.old"
     if not (final / "manifest.json").is_file():
         raise ValueError(f"{folder} holds no saved state to resume from")
-    _check_manifest(final)
+    _check_manifest(final, (*FILES, *run.replays()))
     counters = json.loads((final / "counters.json").read_text(encoding="utf-8"))
     try:
         run.learners.load(load_file(final / "learner.safetensors"), counters["updates"])
     except SafetensorError as error:
         raise ValueError(f"{final / 'learner.safetensors'} does not parse: {error}") from error
-    run.replay.load(final / "replay.bin")
+    for name, replay in run.replays().items():
+        replay.load(final / name)
     run.wall_s, run.metrics_bytes = counters["wall_s"], counters["metrics_bytes"]
     for member, saved in enumerate(counters["members"]):
         _restore_member(run, member, saved)
 
 
-def _check_manifest(state: Path) -> None:
+def _check_manifest(state: Path, files: Sequence[str]) -> None:
     path = state / "manifest.json"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -76,7 +79,7 @@ def _check_manifest(state: Path) -> None:
             f"{path}: schema must be {SCHEMA}, got {schema}: resume it with the td7 that saved it, "
             "or start anew; its policies still evaluate and export"
         )
-    for name in FILES:
+    for name in files:
         if not (state / name).is_file() or sha256_of(state / name) != sums.get(name):
             raise ValueError(f"{state / name} is missing or not as it was saved")
 

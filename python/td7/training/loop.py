@@ -1,0 +1,186 @@
+"""The online loop: collect under a frozen policy, assess it, train the debt, evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from td7.deploy.native import NativePolicy
+from td7.envs import SimulationError
+from td7.rollout import Behaviour
+from td7.run_folder import policy_folder
+from td7.training.evaluate import evaluate
+from td7.training.report import Report
+from td7.training.run_state import RunState
+
+
+@dataclass
+class _Burst:
+    """A burst under way: the members that owed updates, and its end."""
+
+    members: list[int]
+    end: Future[None]
+
+
+def run_turns(run: RunState, report: Report, stopped: Callable[[], bool]) -> None:
+    """Run turns: their members collect an assessment each, then their debts are trained together.
+
+    Where there are two turns, as on a GPU, one collects while the other trains.
+    """
+    _evaluate_settled(run, range(len(run.debts)), report, stopped)
+    burst: _Burst | None = None
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            while not stopped() and not (burst is None and run.finished()):
+                for turn in run.turns:
+                    _collect(run, turn, report, stopped)
+                    _evaluate_settled(run, turn, report, stopped)
+                    if all(run.learning):
+                        report.progress.learning_started()
+                    last, burst = burst, None
+                    try:
+                        if last is not None:
+                            last.end.result()
+                        if owed := [member for member in turn if run.debts[member] > 0]:
+                            start = _at_once if len(run.turns) == 1 else pool.submit
+                            end = start(run.train, turn, stopped, report.updates)
+                            burst = _Burst(owed, end)
+                    finally:
+                        if last is not None:
+                            _after_burst(run, last, report, stopped)
+                    if len(run.turns) == 1:
+                        last, burst = burst, None
+                        _settle(run, last, report, stopped)
+        finally:
+            _settle(run, burst, report, stopped)
+
+
+def _at_once(work: Callable[..., None], *arguments: object) -> Future[None]:
+    """Do in this thread what a pool would do in another."""
+    end: Future[None] = Future()
+    try:
+        work(*arguments)
+        end.set_result(None)
+    except Exception as error:
+        end.set_exception(error)
+    return end
+
+
+def _settle(
+    run: RunState, burst: _Burst | None, report: Report, stopped: Callable[[], bool]
+) -> None:
+    """Wait for a burst, if there is one, and do what follows it; raises what it raised."""
+    if burst is None:
+        return
+    try:
+        burst.end.result()
+    finally:
+        _after_burst(run, burst, report, stopped)
+
+
+def _after_burst(run: RunState, burst: _Burst, report: Report, stopped: Callable[[], bool]) -> None:
+    """Report members that have paid their debts, and evaluate them if that is due."""
+    for member in burst.members:
+        if run.debts[member] > 0:
+            continue  # a stop or a failure cut the burst
+        if run.recent_episodes[member]:
+            report.round(member)
+        if run.settings.config.use_checkpoints:
+            run.rules[member].add_burst(run.learners.updates[member])
+        _evaluate_through(run, member, run.collector.env_steps[member], report, stopped)
+
+
+def _collect(
+    run: RunState, turn: Sequence[int], report: Report, stopped: Callable[[], bool]
+) -> None:
+    """Collect, the turn's members together, until each owes updates or has taken its steps."""
+    config, total = run.settings.config, run.settings.total_steps
+    members = [m for m in turn if run.debts[m] == 0]
+    policies = run.collecting_policies(members)
+    while not stopped():
+        env_steps = run.collector.env_steps
+        report.progress.env_steps[:] = env_steps
+        members = [m for m in members if run.debts[m] == 0 and env_steps[m] < total]
+        if not members:
+            return
+        for member in members:
+            if run.learning[member] and not config.use_checkpoints:
+                _take_step(run, member, policies)
+            else:
+                run.collector.begin(member, _episodes_wanted(run, member))
+        left = [total - steps if m in members else 0 for m, steps in enumerate(env_steps)]
+        behaviours: list[Behaviour] = ["explore" if learns else "random" for learns in run.learning]
+        failure = None
+        try:
+            run.collector.run(policies, behaviours, left, stopped)
+        except SimulationError as error:
+            failure = error
+        for member in members:  # a member whose wave is whole goes on as it would alone
+            _count_wave(run, member, report, stopped)
+        if failure is not None:
+            raise failure
+
+
+def _take_step(run: RunState, member: int, policies: Sequence[NativePolicy]) -> None:
+    """Take one step of each simulation, without checkpoints; every step owes an update."""
+    before = run.collector.env_steps[member]
+    try:
+        ended = run.collector.step(member, policies, run.settings.total_steps - before)
+        run.recent_episodes[member] += ended
+    finally:
+        run.debts[member] = run.collector.env_steps[member] - before
+
+
+def _episodes_wanted(run: RunState, member: int) -> int:
+    """Return how many episodes the assessment, or the warm-up at most, still wants."""
+    if run.learning[member]:
+        return run.rules[member].episodes_left
+    longest = run.rollouts.max_episode_steps
+    if longest is None:
+        return 1
+    left = run.settings.config.warmup_steps + 1 - run.collector.env_steps[member]
+    return max(1, -(-left // longest))
+
+
+def _count_wave(run: RunState, member: int, report: Report, stopped: Callable[[], bool]) -> None:
+    """Assess the episodes of a wave that has ended; set the debt when they end the assessment."""
+    # evaluations that fell due before the wave's last step know nothing of its outcome
+    env_steps = run.collector.env_steps[member]
+    if not _evaluate_through(run, member, env_steps - 1, report, stopped):
+        return  # a stop: the episodes stay unassessed
+    episodes = run.collector.finish(member)
+    if episodes is None:
+        return
+    if not run.learning[member]:
+        run.learning[member] = env_steps > run.settings.config.warmup_steps
+        return
+    run.recent_episodes[member] += episodes
+    run.assess(member, episodes)
+
+
+def _evaluate_settled(
+    run: RunState, members: Sequence[int], report: Report, stopped: Callable[[], bool]
+) -> None:
+    """Make the evaluations due of those members that owe nothing."""
+    for member in members:
+        if run.debts[member] == 0:
+            _evaluate_through(run, member, run.collector.env_steps[member], report, stopped)
+
+
+def _evaluate_through(
+    run: RunState, member: int, env_steps: int, report: Report, stopped: Callable[[], bool]
+) -> bool:
+    """Make every evaluation due up to this step, without noise; False if a stop cut one."""
+    while (due := run.next_evaluation(member)) is not None and due <= env_steps:
+        policy = run.policy(member, due)
+        try:
+            evaluated = evaluate(run.eval_rollouts, member, policy.module, stopped)
+        except SimulationError as error:
+            raise SimulationError(f"evaluation at env step {due}: {error}") from error
+        if evaluated is None:
+            return False
+        run.evaluated[member] = due
+        report.evaluation(member, due, evaluated)
+        policy.save(policy_folder(report.folder, run.settings.seeds[member]))
+    return True
