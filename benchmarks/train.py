@@ -37,6 +37,7 @@ from td7.training.run_state import RunState
 TASKS = ("HalfCheetah-v5", "Humanoid-v5")
 WARMUP_STEPS = 1000
 COMPILE_STEPS = 1200  # of the first run
+LONGEST_EPISODE = 1000  # the warm-up may be that much longer
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "collect": [(Collector, "run"), (Collector, "step")],
     "replay": [
@@ -126,7 +127,7 @@ def measure(task: str, seeds: Sequence[int], steps: int, device: str, execution:
         if COMPILE_STEPS:
             run("compile", WARMUP_STEPS + COMPILE_STEPS)
         with watched(stopwatch, on_learning):
-            result = run("timed", WARMUP_STEPS + 1000 + steps)
+            result = run("timed", WARMUP_STEPS + LONGEST_EPISODE + steps)
         wall_s = perf_counter() - start[0]
     shares = {f"share_{part}": stopwatch.seconds[part] / wall_s for part in PARTS}
     rates = {"env_steps_per_s": result.env_steps_per_s, "updates_per_s": result.updates_per_s}
