@@ -74,6 +74,6 @@ class NativeRun:
         return Run(int(self.rollouts.steps.sum()) - steps_before, wall_s, recording)
 
     def _env_actions(self, sim: int) -> NDArray[np.float32]:
-        _, action, _ = self.rollouts.rows(sim)
+        _, action, _, _ = self.rollouts.rows(sim)
         policy = self.policies[sim // self.sims_per_member]
         return policy.to_env(torch.from_numpy(action)).numpy()

@@ -140,7 +140,8 @@ py::array_t<std::int64_t> Steps(Rollouts& rollouts) {
   return steps;
 }
 
-// (obs [T + 1, S], action [T, A], reward [T], terminated) of the simulation's episode so far, copied.
+// (obs [T + 1, S], action [T, A], reward [T], terminated) of the simulation's episode so far,
+// copied.
 py::tuple Rows(Rollouts& rollouts, std::int64_t sim) {
   const Alone alone(rollouts.engine());
   const EpisodeRows& rows = rollouts.episode(CheckedSim(rollouts.engine(), sim));
