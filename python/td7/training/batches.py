@@ -123,7 +123,7 @@ class HostBatches:
         for member in self._members:
             made = self.learner.updates[member] - self._drawn_from[member]
             _give_back(self.replay, member + self.first, self._drawn - made)
-        self._members = []
+        self._drawn_from, self._drawn = list(self.learner.updates), 0
 
     def _there(self, values: Tensor) -> Tensor:
         """Put values [M, ...] on the device, as rows of the group [P, ...]."""
@@ -146,7 +146,6 @@ class DeviceBatches:
             (AHEAD, members, size, replay.action_size), dtype=learner.dtype, device=learner.device
         )
         self._taken = torch.zeros(1, dtype=torch.int64, device=learner.device)
-        self._alive = torch.ones(members, dtype=torch.bool, device=learner.device)
         self._uniforms = torch.empty(0)
         self._members: list[int] = []
         self._prepared = 0

@@ -20,10 +20,9 @@ class UpdateMetrics:
     They are summed up on the device, where nobody waits for them.
     """
 
-    def __init__(self, members: int) -> None:
+    def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}  # [P] each, and their counts
         self._counts: dict[str, Tensor] = {}
-        self._members = members
 
     def add(self, result: StepResult) -> None:
         """Add one update's metrics of the members that took the step."""
@@ -55,7 +54,7 @@ class Trainer:
 
     def __init__(self, learner: Learner, batches: Batches) -> None:
         self.learner, self.batches = learner, batches
-        self.metrics = UpdateMetrics(learner.members)
+        self.metrics = UpdateMetrics()
         self.zs_rank: dict[int, float] = {}  # after a burst in which the member's targets moved
         self._active = learner.mask(range(learner.members))
         self._moved: set[int] = set()  # members whose targets moved in this burst
