@@ -138,8 +138,8 @@ def test_members_left_out_of_an_update_keep_every_bit_and_the_others_do_not_noti
         torch.testing.assert_close(value[0], alone.tensors()[name][0], rtol=1e-4, atol=1e-5)
     assert learner.updates == [6, 1, 6]
     assert learner.take_failure() is None
-    assert learner.encoder_optimizer.step_count.tolist() == [6, 1, 6]
-    assert learner.actor_optimizer.step_count.tolist() == [3, 0, 3]
+    assert learner.encoder_optimizer.steps[:, 0].tolist() == [6, 1, 6]
+    assert learner.actor_optimizer.steps[:, 0].tolist() == [3, 0, 3]
 
 
 def test_members_in_two_phases_of_the_policy_period_are_not_updated_together():
@@ -178,7 +178,7 @@ def test_a_loss_that_is_not_finite_is_named_and_its_member_goes_no_further(name)
         spared = name != "actor" or "actor" in key  # its loss comes after the critic's step
         if spared:
             torch.testing.assert_close(value[1], before[key][1], rtol=0, atol=0, equal_nan=True)
-    assert learner.encoder_optimizer.step_count[0] == 5
+    assert learner.encoder_optimizer.steps[0, 0] == 5
     if name == "actor":
         assert all(torch.isfinite(value).all() for value in learner.nets.critic.parameters())
 

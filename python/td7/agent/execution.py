@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 import torch
+import torch._dynamo
 
 from td7.config import Execution, Precision, ReplayPlace
 
@@ -38,9 +40,17 @@ def choose_execution(
 
 def compiled(function: F, execution: Execution) -> F:
     """Return the function as it is to be run; all learners share what was compiled."""
-    if execution in ("compiled", "graph"):
-        return cast(F, torch.compile(function, fullgraph=True, dynamic=False))
-    return function
+    if execution not in ("compiled", "graph"):
+        return function
+    as_graph = torch.compile(function, fullgraph=True, dynamic=False)
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        # losses and gradients are one graph, with nothing of autograd left at run time
+        with torch._dynamo.config.patch(trace_autograd_ops=True):
+            return as_graph(*args)
+
+    return cast(F, call)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,14 @@ from torch import Tensor, nn
 
 from td7.agent.execution import compiled, tensor_products
 from td7.agent.optimizer import MemberAdam
-from td7.agent.update import Batch, CriticResult, Networks, Rules, actor_losses, critic_losses
+from td7.agent.update import (
+    Batch,
+    CriticResult,
+    Networks,
+    Rules,
+    actor_gradients,
+    critic_gradients,
+)
 from td7.config import TD7Config
 
 LOSSES = ("encoder", "critic", "actor")
@@ -56,8 +63,8 @@ class Learner:
         self.encoder_optimizer = MemberAdam(list(nets.encoder.parameters()), config.encoder_lr)
         self.critic_optimizer = MemberAdam(list(nets.critic.parameters()), config.critic_lr)
         self.actor_optimizer = MemberAdam(list(nets.actor.parameters()), config.actor_lr)
-        self._critic_losses = compiled(critic_losses, config.execution)
-        self._actor_losses = compiled(actor_losses, config.execution)
+        self._critic_gradients = compiled(critic_gradients, config.execution)
+        self._actor_gradients = compiled(actor_gradients, config.execution)
         self.updates = [0] * len(seeds)
         members = torch.ones(len(seeds), device=device, dtype=dtype)
         # what the targets are clipped to, and the range seen so far (never reset)
@@ -136,37 +143,29 @@ class Learner:
         """
         nets = self.nets
         with tensor_products(self.config.precision):
-            nets.critic.requires_grad_(True)
-            result = self._critic_losses(
+            result = self._critic_gradients(
                 nets, batch, noise, self.min_target, self.max_target, self.rules
             )
-            total = result.encoder_loss.sum() + result.critic_loss.sum()
-            trained = (*self.encoder_optimizer.parameters, *self.critic_optimizer.parameters)
-            gradients = torch.autograd.grad(total, trained)
-        alive = self._take_critic_step(result, gradients, active)
+        alive = self._take_critic_step(result, active)
         on_td_error(result.td_error, alive)
         metrics = result.metrics
         if with_actor:
             with tensor_products(self.config.precision):
-                nets.critic.requires_grad_(False)
-                loss = self._actor_losses(nets, batch, result.zs, self.rules)
-                gradients = torch.autograd.grad(loss.sum(), self.actor_optimizer.parameters)
-            alive = self._still_alive(alive, 3, loss.detach())
+                loss, gradients = self._actor_gradients(nets, batch, result.zs, self.rules)
+            alive = self._still_alive(alive, 3, loss)
             self.actor_optimizer.step(gradients, alive)
-            metrics = metrics | {"train/actor_loss": loss.detach()}
+            metrics = metrics | {"train/actor_loss": loss}
         self._counts += alive
         return StepResult(result.td_error, alive, metrics)
 
-    def _take_critic_step(
-        self, result: CriticResult, gradients: Sequence[Tensor], active: Tensor
-    ) -> Tensor:
+    def _take_critic_step(self, result: CriticResult, active: Tensor) -> Tensor:
         """Step encoder, critics and the range seen; return who is alive."""
         alive = active & (self._failure == 0)
-        alive = self._still_alive(alive, 1, result.encoder_loss.detach())
-        alive = self._still_alive(alive, 2, result.critic_loss.detach())
+        alive = self._still_alive(alive, 1, result.encoder_loss)
+        alive = self._still_alive(alive, 2, result.critic_loss)
         of_encoder = len(self.encoder_optimizer.parameters)
-        self.encoder_optimizer.step(gradients[:of_encoder], alive)
-        self.critic_optimizer.step(gradients[of_encoder:], alive)
+        self.encoder_optimizer.step(result.gradients[:of_encoder], alive)
+        self.critic_optimizer.step(result.gradients[of_encoder:], alive)
         most = torch.maximum(self.max_seen, result.target_max)
         least = torch.minimum(self.min_seen, result.target_min)
         self.max_seen.copy_(torch.where(alive, most, self.max_seen))

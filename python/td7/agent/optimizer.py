@@ -21,8 +21,10 @@ class MemberAdam:
         self.parameters = list(parameters)
         self.exp_avg = [torch.zeros_like(p) for p in self.parameters]
         self.exp_avg_sq = [torch.zeros_like(p) for p in self.parameters]
-        members = self.parameters[0].shape[0]
-        self.step_count = torch.zeros(members, device=self.parameters[0].device)
+        # every tensor has a step count of its own: the kernel advances each of them
+        members, device = self.parameters[0].shape[0], self.parameters[0].device
+        self.steps = torch.zeros(members, len(self.parameters), device=device)
+        self._step_rows = [list(row) for row in self.steps.unbind(0)]
         state = ([p.detach() for p in self.parameters], self.exp_avg, self.exp_avg_sq)
         self._rows = [_member_rows(tensors) for tensors in state]
 
@@ -42,8 +44,7 @@ class MemberAdam:
                 exp_avg,
                 exp_avg_sq,
                 [],
-                # every tensor needs a step of its own: the kernel advances each of them
-                list(self.step_count[member].repeat(len(gradients))),
+                self._step_rows[member],
                 found_inf=masked[member],
                 fused=True,
                 amsgrad=False,
@@ -54,11 +55,10 @@ class MemberAdam:
                 eps=1e-8,
                 maximize=False,
             )
-        self.step_count += active
 
     def tensors(self, prefix: str) -> dict[str, Tensor]:
         """Name the optimiser's own state, every tensor with a leading member axis."""
-        named = {f"{prefix}.step_count": self.step_count}
+        named = {f"{prefix}.steps": self.steps}
         for index, (avg, avg_sq) in enumerate(zip(self.exp_avg, self.exp_avg_sq, strict=True)):
             named[f"{prefix}.exp_avg.{index}"] = avg
             named[f"{prefix}.exp_avg_sq.{index}"] = avg_sq

@@ -1,4 +1,4 @@
-"""The losses of one TD7 update as pure functions of the networks: what is compiled, or captured.
+"""The gradients of one TD7 update as pure functions of the networks: what is compiled, or captured.
 
 Nothing here changes a tensor or waits for a device. Shape letters: P members, B batch, S obs,
 A action, Z embedding.
@@ -77,8 +77,9 @@ class Networks(nn.Module):
 
 @dataclass
 class CriticResult:
-    """Losses [P] of encoder and critics, and what the rest of the update needs."""
+    """Losses [P] and gradients of encoder and critics, and what the rest of the update needs."""
 
+    gradients: tuple[Tensor, ...]  # of the encoder's parameters, then of the critics'
     encoder_loss: Tensor  # [P]
     critic_loss: Tensor  # [P]
     td_error: Tensor  # [P, B]: the larger |TD error| of the two critics
@@ -88,7 +89,7 @@ class CriticResult:
     metrics: dict[str, Tensor]  # [P] each
 
 
-def critic_losses(
+def critic_gradients(
     nets: Networks,
     batch: Batch,
     noise: Tensor,
@@ -96,7 +97,7 @@ def critic_losses(
     max_target: Tensor,
     rules: Rules,
 ) -> CriticResult:
-    """Return the losses of encoder and critics (paper, section 4; LAP).
+    """Return losses and gradients of encoder and critics (paper, section 4; LAP).
 
     noise [P, B, A] is standard normal; targets bootstrap from what is clipped to the range [P].
     """
@@ -115,22 +116,27 @@ def critic_losses(
     )
     encoder_loss = losses.encoder_loss(prediction.to(dtype), next_embedding.to(dtype))
     critic_loss, td_error = losses.critic_loss(q, target, rules.min_priority)
+    trained = (*nets.encoder.parameters(), *nets.critic.parameters())
+    gradients = torch.autograd.grad(encoder_loss.sum() + critic_loss.sum(), trained)
+    encoder_loss, critic_loss = encoder_loss.detach(), critic_loss.detach()
     least, known = next_q.amin(1), q.detach()
     clipped = (least < min_target[:, None]) | (least > max_target[:, None])
     metrics = {
-        "train/encoder_loss": encoder_loss.detach(),
-        "train/critic_loss": critic_loss.detach(),
+        "train/encoder_loss": encoder_loss,
+        "train/critic_loss": critic_loss,
         "train/q_mean": known.mean((-1, -2)),
         "train/q_max": known.amax((-1, -2)),
         "train/td_error": td_error.mean(-1),
         "train/target_clipped": clipped.to(dtype).mean(-1),
     }
     ends = target.amin(-1), target.amax(-1)
-    return CriticResult(encoder_loss, critic_loss, td_error, zs, *ends, metrics)
+    return CriticResult(gradients, encoder_loss, critic_loss, td_error, zs, *ends, metrics)
 
 
-def actor_losses(nets: Networks, batch: Batch, zs: Tensor, rules: Rules) -> Tensor:
-    """Return the actor's loss [P]: the critics' value of its actions; offline, cloning too."""
+def actor_gradients(
+    nets: Networks, batch: Batch, zs: Tensor, rules: Rules
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return the actor's loss [P], its actions' value and offline their cloning, and gradients."""
     with _products(batch, rules):
         action = nets.actor(batch.obs, zs)
         q = nets.critic(batch.obs, action, nets.fixed_encoder.zsa(zs, action), zs)
@@ -138,7 +144,8 @@ def actor_losses(nets: Networks, batch: Batch, zs: Tensor, rules: Rules) -> Tens
     loss = losses.actor_loss(q)
     if rules.bc_weight is not None:
         loss = loss + rules.bc_weight * losses.behaviour_cloning_loss(q, action, batch.action)
-    return loss
+    gradients = torch.autograd.grad(loss.sum(), tuple(nets.actor.parameters()))
+    return loss.detach(), gradients
 
 
 def _next_q(nets: Networks, batch: Batch, noise: Tensor, rules: Rules) -> Tensor:
