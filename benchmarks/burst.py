@@ -10,8 +10,6 @@ The file also keeps the kernels that take most of the time.
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -23,10 +21,9 @@ from unittest import mock
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.rows import summary
+from benchmarks.results_file import claim, summary, write
 from benchmarks.updates.subject import SIZES
 from benchmarks.updates.td7_learner import Td7
-from td7 import machine
 from td7.training.graph import PeriodGraph
 
 UPDATES = 1000
@@ -97,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     if not torch.cuda.is_available():
         parser.error("bursts are looked into on a CUDA device, and there is none")
+    claim(arguments.json)
     rows, profiles = [], {}
     for members in map(int, arguments.members.split(",")):
         torch.compiler.reset()
@@ -111,9 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             rows.append(summary("td7", subject.case, metric, values))
             print(f"{subject.case} {metric} {rows[-1]['median']}")
         profiles[subject.case] = kernels(subject)
-    result = machine.describe_machine() | {"rows": rows, "profiles": profiles}
-    result["command"] = f"python -m benchmarks.burst {shlex.join(argv)}"
-    arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    write(arguments.json, "burst", argv, rows, profiles=profiles)
 
 
 if __name__ == "__main__":

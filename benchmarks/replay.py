@@ -12,8 +12,6 @@ over in one call. Peers that are not installed are left out, and named with the 
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -31,7 +29,7 @@ from benchmarks import peers
 from benchmarks.memory import available_bytes, resident_bytes
 from benchmarks.peers.lap_replay import Td7
 from benchmarks.peers.subject import ADD_METRICS, CYCLE_METRICS, Subject, expected_bytes
-from benchmarks.rows import summary
+from benchmarks.results_file import claim, summary, write
 from benchmarks.timing import Clock, Effort, check, fill
 from benchmarks.transitions import STEPS, Case, Episode
 from td7 import machine
@@ -201,8 +199,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Time, print and write the JSON file."""
     argv = sys.argv[1:] if argv is None else argv
     arguments = parse(argv)
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.open("a").close()  # a file that cannot be written is told before the figures
+    claim(arguments.json)
     torch.set_num_threads(1)
     console = Console()
     builders, left_out = {}, []
@@ -217,25 +214,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     benchmark.left_out.extend(left_out)
     for case in arguments.cases:
         benchmark.run(case)
-    result = describe(benchmark, argv, arguments.author_code if "author" in builders else None)
-    arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    versions = machine.versions(*sorted(benchmark.packages))
+    if "author" in builders:
+        digest = sha256((arguments.author_code / "buffer.py").read_bytes()).hexdigest()
+        versions["author"] = f"buffer.py {digest[:12]}"
+    more = {"note": BYTES_NOTE, "left_out": benchmark.left_out}
+    write(arguments.json, "replay", argv, benchmark.rows, versions, **more)
     print_rows(console, benchmark.rows)
     for entry in benchmark.left_out:
         where = f" at {entry['case']}" if entry["case"] else ""
         console.print(f"left out: {entry['name']}{where}: {entry['reason']}", markup=False)
-
-
-def describe(benchmark: Benchmark, argv: Sequence[str], author_code: Path | None) -> dict[str, Any]:
-    """Return the JSON content."""
-    result = machine.describe_machine()
-    result["machine"]["instruction_sets"] = machine.instruction_sets()
-    result["versions"] |= machine.versions(*sorted(benchmark.packages))
-    if author_code is not None:
-        digest = sha256((author_code / "buffer.py").read_bytes()).hexdigest()
-        result["versions"]["author"] = f"buffer.py {digest[:12]}"
-    result["command"] = f"python -m benchmarks.replay {shlex.join(argv)}"
-    rows, left_out = benchmark.rows, benchmark.left_out
-    return result | {"note": BYTES_NOTE, "left_out": left_out, "rows": rows}
 
 
 if __name__ == "__main__":

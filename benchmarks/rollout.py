@@ -16,8 +16,6 @@ policy without noise, and keep nothing. Those that are not installed are left ou
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -29,12 +27,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.results_file import claim, summary, write
 from benchmarks.rollouts.batch_tasks import TASKS
 from benchmarks.rollouts.contest import RATE, SHARE, Contest, Effort
 from benchmarks.rollouts.peers import PEERS, Build, load
 from benchmarks.rollouts.policies import trained
 from benchmarks.rollouts.raw import compile_raw
-from benchmarks.rows import summary
 from td7 import machine
 from td7.deploy.policy import PolicyModule
 from td7.envs.native import processors
@@ -121,8 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Time, print and write the JSON file."""
     argv = sys.argv[1:] if argv is None else argv
     arguments = parse(argv)
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.open("a").close()  # a file that cannot be written is told before the figures
+    claim(arguments.json)
     torch.set_num_threads(1)
     console = Console()
     builders, left_out = load_peers(arguments.peers)
@@ -131,13 +128,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     contest = Contest(library, QUICK if arguments.quick else Effort(), processors())
     for env in arguments.tasks:
         contest.run(env, builders, arguments.policies.get(env), console.print)
-    result = machine.describe_machine()
-    result["machine"]["instruction_sets"] = machine.instruction_sets()
-    result["versions"] |= machine.versions(*sorted(contest.packages))
-    result["command"] = f"python -m benchmarks.rollout {shlex.join(argv)}"
+    versions = machine.versions(*sorted(contest.packages))
     rows = [summary(*key, values) for key, values in contest.values.items()]
-    result |= {"left_out": left_out, "rows": rows}
-    arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    write(arguments.json, "rollout", argv, rows, versions, left_out=left_out)
     print_rows(console, rows)
     for entry in left_out:
         console.print(f"left out: {entry['name']}: {entry['reason']}", markup=False)

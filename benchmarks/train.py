@@ -11,8 +11,6 @@ buffer's work (storing, sampling, priorities), `share_update` the rest of the bu
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
 import tempfile
 from collections import defaultdict
@@ -23,10 +21,8 @@ from time import perf_counter
 from typing import Any
 from unittest import mock
 
-import torch
-
-from benchmarks.rows import summary
-from td7 import RunConfig, TD7Config, machine, train
+from benchmarks.results_file import claim, summary, write
+from td7 import RunConfig, TD7Config, train
 from td7.cli import parse_seeds
 from td7.training import loop
 from td7.training.batches import DeviceBatches, HostBatches
@@ -160,8 +156,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Time, print and write the JSON file."""
     argv = sys.argv[1:] if argv is None else argv
     arguments = parse(argv)
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.open("a").close()  # a file that cannot be written is told before the figures
+    claim(arguments.json)
     seeds, rows = parse_seeds(arguments.seeds), []
     for task in arguments.tasks:
         case = f"{task}/P{len(seeds)}/{arguments.device}"
@@ -169,14 +164,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         for metric, value in found.items():
             rows.append(summary("td7", case, metric, [value]))
             print(f"{case} {metric} {value:.4g}")
-    result = machine.describe_machine()
-    result["machine"] |= {
-        "instruction_sets": machine.instruction_sets(),
-        "torch_threads": torch.get_num_threads(),
-    }
-    result["command"] = f"python -m benchmarks.train {shlex.join(argv)}"
-    result["steps"], result["execution"] = arguments.steps, arguments.execution
-    arguments.json.write_text(json.dumps(result | {"rows": rows}, indent=1) + "\n")
+    how = {"steps": arguments.steps, "execution": arguments.execution}
+    write(arguments.json, "train", argv, rows, **how)
 
 
 if __name__ == "__main__":

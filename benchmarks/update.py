@@ -15,8 +15,6 @@ with equal ones, as a share of it.
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -32,7 +30,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.rows import summary
+from benchmarks.results_file import claim, summary, write
 from benchmarks.updates.author_learner import Author, load_author
 from benchmarks.updates.products import product_gflop_per_s
 from benchmarks.updates.subject import SIZES, Size, Subject
@@ -222,23 +220,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Time, print and write the JSON file."""
     argv = sys.argv[1:] if argv is None else argv
     arguments = parse(argv)
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.open("a").close()  # a file that cannot be written is told before the figures
+    claim(arguments.json)
     console = Console()
     contest = Contest(QUICK if arguments.quick else Effort(), arguments.device)
     measure(arguments, contest, console.print)
-    result = machine.describe_machine()
-    result["machine"] |= {
-        "instruction_sets": machine.instruction_sets(),
-        "torch_threads": torch.get_num_threads(),
-    }
-    result["versions"] |= machine.versions("stable-baselines3")
+    versions = machine.versions("stable-baselines3")
     if arguments.author_code is not None:
         digest = sha256((arguments.author_code / "TD7.py").read_bytes()).hexdigest()
-        result["versions"]["author"] = f"TD7.py {digest[:12]}"
-    result["command"] = f"python -m benchmarks.update {shlex.join(argv)}"
+        versions["author"] = f"TD7.py {digest[:12]}"
     rows = [summary(*key, values) for key, values in contest.values.items()]
-    arguments.json.write_text(json.dumps(result | {"rows": rows}, indent=1) + "\n")
+    write(arguments.json, "update", argv, rows, versions)
     print_rows(console, rows)
 
 

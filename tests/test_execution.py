@@ -11,10 +11,7 @@ from td7.config import TD7Config
 from td7.replay.place import choose_replay, device_bytes
 from test_networks import SIZES, random_batch
 
-FILES = {
-    "host": ("learner.safetensors", "replay.bin"),
-    "device": ("learner.safetensors", "replay-0.bin"),
-}
+FILES = ("learner.safetensors", "replay-0.bin")
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
@@ -103,7 +100,7 @@ def test_a_run_on_a_device_replay_equals_one_on_the_hosts(small_config, quiet):
         run, config = quiet(place), small_config(replay=place, lap_alpha=0.5, num_envs=2)
         td7.train("Toy/Wandering-v0", seeds=[1], total_steps=300, config=config, run=run)
         assert td7.resume(run.out, total_steps=400, run=run).finished
-        saved.append([(run.out / "state" / n).read_bytes() for n in FILES[place]])
+        saved.append([(run.out / "state" / n).read_bytes() for n in FILES])
     assert saved[0] == saved[1]
 
 
@@ -116,7 +113,7 @@ def test_native_rollouts_fill_a_device_replay_alike(use_checkpoints, small_confi
             replay=place, lap_alpha=0.5, use_checkpoints=use_checkpoints, warmup_steps=20
         )
         td7.train("Hopper-v5", seeds=[1], total_steps=150, config=config, run=run)
-        saved.append([(run.out / "state" / n).read_bytes() for n in FILES[place]])
+        saved.append([(run.out / "state" / n).read_bytes() for n in FILES])
     assert saved[0] == saved[1]
 
 

@@ -269,7 +269,7 @@ def test_resume_refuses_a_torn_manifest_by_name(small_config, quiet):
         td7.resume(run.out, run=run)
 
 
-@pytest.mark.parametrize("name", ["learner.safetensors", "replay.bin", "counters.json"])
+@pytest.mark.parametrize("name", ["learner.safetensors", "replay-0.bin", "counters.json"])
 def test_resume_refuses_an_altered_state_by_the_name_of_the_file(name, small_config, quiet):
     run = quiet()
     td7.train("Toy/Point-v0", total_steps=120, config=small_config(), run=run)
@@ -309,7 +309,7 @@ def test_a_scratch_dir_changes_no_result_and_is_used(small_config, quiet, tmp_pa
             total_steps=600,
             run=td7.RunConfig(tensorboard=False, progress="none", **options),
         )
-    for file in ("learner.safetensors", "replay.bin"):
+    for file in ("learner.safetensors", "replay-0.bin"):
         saved = [(tmp_path / name / "state" / file).read_bytes() for name in ("memory", "file")]
         assert saved[0] == saved[1], file
     none = tmp_path / "none"

@@ -26,7 +26,7 @@ from td7.training.run_state import RunState
 from td7.training.saved_state import load_state
 
 CRAWLER = f"{Path(task_twin.__file__)}:Crawler"
-FILES = ("learner.safetensors", "replay.bin")
+FILES = ("learner.safetensors", "replay-0.bin")
 
 
 def train(env, folder, config, total_steps=420, **run):
@@ -116,7 +116,7 @@ def steps_and_rows(folder, wanted=None):
     state = RunState(read_settings(folder))
     load_state(state, folder)
     steps = state.collector.env_steps
-    sizes = [state.replay.size(member) for member in range(2)]
+    sizes = [state.replays[0].size(member) for member in range(2)]
     state.close()
     return [
         size == taken > 0 and wanted in (None, taken)

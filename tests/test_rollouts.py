@@ -66,12 +66,27 @@ def schedule(rollouts, replay):
                 episode = rollouts.episode(member, sim)
                 seen.append((member, sim, episode))
                 if episode.ended:
-                    rollouts.store(member, sim, replay)
+                    rollouts.store(member, sim, replay, member)
                     rollouts.clear(member, sim)
     for member in range(len(SEEDS)):  # what has not ended goes in step by step
         for sim in range(rollouts.num_envs):
-            rollouts.store(member, sim, replay)
-    return seen, rollouts.steps.tolist(), [rollouts.generators(m) for m in range(len(SEEDS))]
+            rollouts.store(member, sim, replay, member)
+    states = [state for member in range(len(SEEDS)) for state in rollouts.states(member)]
+    for member in range(len(SEEDS)):
+        for sim in range(rollouts.num_envs):
+            rollouts.clear(member, sim)
+    return seen, states, [generators(rollouts, m) for m in range(len(SEEDS))]
+
+
+def assert_same_states(states, wanted):
+    for mine, theirs in zip(states, wanted, strict=True):
+        np.testing.assert_array_equal(mine.actions, theirs.actions)
+        same = ("steps", "stored", "episode_return", "seen")
+        assert [getattr(mine, n) for n in same] == [getattr(theirs, n) for n in same]
+
+
+def generators(rollouts, member):
+    return [state.generator for state in rollouts.states(member)]
 
 
 def replay_for(rollouts):
@@ -92,9 +107,10 @@ def assert_same_replay(replay, wanted):
 def test_native_episodes_equal_stepped_ones_to_the_bit(env_id):
     ours, theirs = native(env_id), stepped(env_id)
     mine, wanted = replay_for(ours), replay_for(theirs)
-    seen, steps, generators = schedule(ours, mine)
-    assert (seen, steps) == (wanted_seen := schedule(theirs, wanted))[:2]
-    assert generators == wanted_seen[2]
+    seen, states, numbers = schedule(ours, mine)
+    wanted_seen, wanted_states, wanted_numbers = schedule(theirs, wanted)
+    assert (seen, numbers) == (wanted_seen, wanted_numbers)
+    assert_same_states(states, wanted_states)
     assert any(episode.ended for _, _, episode in seen) or env_id == "HalfCheetah-v5"
     assert_same_replay(mine, wanted)
 
@@ -141,7 +157,7 @@ def test_saved_steps_and_generators_continue_the_episodes():
     go(first)
     second = native("Hopper-v5")
     for member in range(2):
-        second.resume(member, first.steps[member].tolist(), first.generators(member))
+        assert second.resume(member, first.states(member), policies[member]) == []
     assert go(second) == go(first)
 
 
@@ -410,7 +426,7 @@ def test_bad_arguments_are_refused_by_name():
     with pytest.raises(IndexError, match=r"sim must be in \[0, 6\), got 6"):
         rollouts._core.episode(6)
     with pytest.raises(ValueError, match="replay must hold transitions of the task's sizes"):
-        rollouts.store(0, 0, LapReplay(100, 3, 3))
+        rollouts.store(0, 0, LapReplay(100, 3, 3), 0)
     with pytest.raises(TypeError, match=r"policies must be of _core.Policy, got None"):
         rollouts._core.run([None] * 2, most, ["random"] * 2, 0.1)
     with pytest.raises(ValueError, match="noise must be from 0 to 1e6, got nan"):
@@ -421,7 +437,7 @@ def test_bad_arguments_are_refused_by_name():
         core.Rollouts(None, np.zeros(2, np.uint64), True)
     unkept = native("Hopper-v5", keep_rows=False)
     with pytest.raises(ValueError, match="these rollouts keep no rows to store"):
-        unkept.store(0, 0, replay_for(rollouts))
+        unkept.store(0, 0, replay_for(rollouts), 0)
     engine = make_engine("Reacher-v5", 2, 1)
     with pytest.raises(SimulationError, match="simulation 0, episode step 0: the simulation has"):
         engine.reset(np.arange(2), np.zeros((2, 10)), np.zeros((2, 2)))

@@ -137,10 +137,7 @@ void Seed(Engine& engine, std::int64_t sim, py::handle words) {
 
 py::array_t<std::uint64_t> RandomState(Engine& engine, std::int64_t sim) {
   const Alone alone(engine);
-  const Pcg64State& state = engine.sim(CheckedSim(engine, sim)).random_state();
-  const std::uint64_t words[] = {state.state_high,    state.state_low,  state.increment_high,
-                                 state.increment_low, state.has_uint32, state.uinteger};
-  return py::array_t<std::uint64_t>(6, words);
+  return Pcg64Words(engine.sim(CheckedSim(engine, sim)).random_state());
 }
 
 void Reset(Engine& engine, py::handle sims, py::handle obs, py::handle info) {

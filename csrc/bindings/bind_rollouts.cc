@@ -73,6 +73,17 @@ std::vector<Behaviour> ToBehaviours(const std::vector<std::string>& names, std::
   return behaviours;
 }
 
+void CheckSizes(Rollouts& rollouts, const Policy& policy) {
+  const std::int64_t obs_size = rollouts.engine().task().shape().obs_size;
+  const std::int64_t action_size = rollouts.engine().model().nu;
+  const PolicySizes& sizes = policy.sizes();
+  if (sizes.obs != obs_size || sizes.action != action_size) {
+    throw std::invalid_argument("policies must map " + std::to_string(obs_size) + " to " +
+                                std::to_string(action_size) + " numbers, got one of " +
+                                std::to_string(sizes.obs) + " to " + std::to_string(sizes.action));
+  }
+}
+
 std::vector<const Policy*> CheckedPolicies(Rollouts& rollouts,
                                            const std::vector<std::shared_ptr<Policy>>& policies) {
   if (static_cast<std::int64_t>(policies.size()) != rollouts.members()) {
@@ -80,18 +91,10 @@ std::vector<const Policy*> CheckedPolicies(Rollouts& rollouts,
                                 std::to_string(rollouts.members()) + ", got " +
                                 std::to_string(policies.size()));
   }
-  const std::int64_t obs_size = rollouts.engine().task().shape().obs_size;
-  const std::int64_t action_size = rollouts.engine().model().nu;
   std::vector<const Policy*> pointers;
   for (const std::shared_ptr<Policy>& policy : policies) {
     if (!policy) throw py::type_error("policies must be of _core.Policy, got None");
-    const PolicySizes& sizes = policy->sizes();
-    if (sizes.obs != obs_size || sizes.action != action_size) {
-      throw std::invalid_argument("policies must map " + std::to_string(obs_size) + " to " +
-                                  std::to_string(action_size) + " numbers, got one of " +
-                                  std::to_string(sizes.obs) + " to " +
-                                  std::to_string(sizes.action));
-    }
+    CheckSizes(rollouts, *policy);
     pointers.push_back(policy.get());
   }
   return pointers;
@@ -166,6 +169,23 @@ void Store(Rollouts& rollouts, std::int64_t sim, LapReplay& replay) {
   rollouts.Store(checked, &replay);
 }
 
+void Repeat(Rollouts& rollouts, std::int64_t sim, const Policy& policy, py::handle actions,
+            std::int64_t stored) {
+  const std::int64_t checked = CheckedSim(rollouts.engine(), sim);
+  CheckSizes(rollouts, policy);
+  const auto* action =
+      InputArray<float>(actions, "actions", {"T", rollouts.engine().model().nu});
+  const std::int64_t steps = SizeOf(actions, 0);
+  if (stored < 0 || stored > steps) {
+    throw std::invalid_argument("stored must be in [0, " + std::to_string(steps) + "], got " +
+                                std::to_string(stored));
+  }
+  const std::vector<float> kept(action, action + steps * rollouts.engine().model().nu);
+  const Alone alone(rollouts.engine());
+  const py::gil_scoped_release unlocked;
+  rollouts.Repeat(checked, policy, kept.data(), steps, stored);
+}
+
 std::shared_ptr<Rollouts> MakeRollouts(std::shared_ptr<Engine> engine, py::handle seeds,
                                        bool keep_rows) {
   const auto* seed = InputArray<std::uint64_t>(seeds, "seeds", {"P"});
@@ -201,6 +221,18 @@ void register_rollouts(py::module_& module) {
              rollouts.set_steps(CheckedSim(rollouts.engine(), sim), steps);
            })
       .def("store", &Store, py::arg("sim"), py::arg("replay"))
+      .def("stored",
+           [](Rollouts& rollouts, std::int64_t sim) {
+             const Alone alone(rollouts.engine());
+             return rollouts.episode(CheckedSim(rollouts.engine(), sim)).stored;
+           })
+      .def("began",
+           [](Rollouts& rollouts, std::int64_t sim) {
+             const Alone alone(rollouts.engine());
+             return Pcg64Words(rollouts.began(CheckedSim(rollouts.engine(), sim)));
+           })
+      .def("repeat", &Repeat, py::arg("sim"), py::arg("policy"), py::arg("actions"),
+           py::arg("stored"))
       .def("clear", [](Rollouts& rollouts, std::int64_t sim) {
         const Alone alone(rollouts.engine());
         rollouts.Clear(CheckedSim(rollouts.engine(), sim));

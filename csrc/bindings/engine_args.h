@@ -2,6 +2,8 @@
 #ifndef TD7_BINDINGS_ENGINE_ARGS_H_
 #define TD7_BINDINGS_ENGINE_ARGS_H_
 
+#include <pybind11/numpy.h>
+
 #include <atomic>
 #include <cstdint>
 #include <stdexcept>
@@ -33,6 +35,13 @@ inline std::int64_t CheckedSim(const Engine& engine, std::int64_t sim) {
   if (sim >= 0 && sim < engine.num_sims()) return sim;
   throw std::out_of_range("sim must be in [0, " + std::to_string(engine.num_sims()) + "), got " +
                           std::to_string(sim));
+}
+
+// The words of numpy's PCG64: state high and low, inc high and low, has_uint32, uinteger.
+inline pybind11::array_t<std::uint64_t> Pcg64Words(const Pcg64State& state) {
+  const std::uint64_t words[] = {state.state_high,    state.state_low,  state.increment_high,
+                                 state.increment_low, state.has_uint32, state.uinteger};
+  return pybind11::array_t<std::uint64_t>(6, words);
 }
 
 }  // namespace td7

@@ -141,6 +141,7 @@ void Rollouts::RunGroup(Group* group, const Policy& policy, Behaviour behaviour,
 
 bool Rollouts::Start(std::int64_t sim) {
   Clear(sim);
+  state(sim).began = engine_->sim(sim).random_state();
   if (!engine_->sim(sim).Reset()) {
     Fail(sim, engine_->sim(sim).error());
     return false;
@@ -239,6 +240,28 @@ void Rollouts::Clear(std::int64_t sim) {
   rows.length = rows.stored = 0;
   rows.terminated = rows.ended = false;
   engine_->sim(sim).Stop();
+}
+
+const Pcg64State& Rollouts::began(std::int64_t sim) const {
+  const bool under_way = !episode(sim).obs.empty();
+  return under_way ? state(sim).began : engine_->sim(sim).random_state();
+}
+
+void Rollouts::Repeat(std::int64_t sim, const Policy& policy, const float* actions,
+                      std::int64_t steps, std::int64_t stored) {
+  const std::int64_t size = engine_->model().nu;
+  state(sim).steps_left = steps;
+  const auto job = [&](std::int64_t) {
+    if (!Start(sim)) return;
+    std::vector<float> env_action(static_cast<std::size_t>(size));
+    for (std::int64_t step = 0; step < steps; ++step) {
+      const float* const action = actions + step * size;
+      policy.ToEnv(action, 1, env_action.data());
+      if (!Step(sim, action, env_action.data())) break;
+    }
+  };
+  engine_->Run(1, job, [] {});
+  state(sim).episode.stored = std::min(stored, episode(sim).length);
 }
 
 }  // namespace td7

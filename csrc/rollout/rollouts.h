@@ -10,6 +10,9 @@
 // of steps that the simulation has taken in its life: its draws have the counter i * 2^40 + t of
 // the streams "exploration" and "warmup" of the member's seed (policy/exploration.h).
 //
+// So an episode is a pure function of its beginning, the state of the simulation's generator then,
+// and its actions: Repeat makes it again from these, however it came to be.
+//
 // An episode that has ended waits, its simulation resting, until it is taken with Clear; one that
 // has not (a limit of steps, a stop) goes on at the next Run, unless somebody else has moved its
 // simulation: then another one starts.
@@ -81,12 +84,21 @@ class Rollouts {
   // Forgets the simulation's episode; the next Run starts another one.
   void Clear(std::int64_t sim);
 
+  // The state of the simulation's generator when its episode began; what it is now if none has.
+  const Pcg64State& began(std::int64_t sim) const;
+
+  // Starts an episode and takes these normalised actions [steps, A], or those up to its end; the
+  // first `stored` rows count as handed over. Throws SimulationError.
+  void Repeat(std::int64_t sim, const Policy& policy, const float* actions, std::int64_t steps,
+              std::int64_t stored);
+
  private:
   struct State {
     EpisodeRows episode;
     std::int64_t steps = 0;
     std::int64_t steps_left = 0;  // of this Run
     std::uint64_t moves = 0;      // of the simulation, when the last row was added
+    Pcg64State began{};           // the generator's state when the episode began
   };
 
   const State& state(std::int64_t sim) const { return states_[static_cast<std::size_t>(sim)]; }

@@ -50,7 +50,8 @@ def train(
         if given or run.out or run.overwrite:
             raise ValueError(
                 "--resume goes on with the run's own settings: only --total-steps, --num-threads, "
-                "--scratch-dir, --progress and --tensorboard go with it"
+                "--scratch-dir, --save-every-s, --save-every-steps, --progress and --tensorboard "
+                "go with it"
             )
         result = online.resume(resume, total_steps=total_steps, run=run)
     else:

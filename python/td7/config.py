@@ -155,8 +155,16 @@ class RunConfig:
     """How progress is shown: a live display on a terminal, else plain lines."""
     num_threads: int = _number(0, 0, 4096)
     """C++ threads that run environments; 0 for one a processor."""
+    save_every_s: float = _number(600.0, 0.0, 1e9)
+    """Seconds between two saves of the state; 0 for none but that at the end or at a stop."""
+    save_every_steps: int = _number(0, 0, 10**12)
+    """Environment steps, of all seeds together, between two saves of the state; 0 for none."""
     scratch_dir: str | Path | None = None
     """Folder for the replay's rows, in a file, when they are more than memory holds."""
 
     def __post_init__(self) -> None:
         _check_fields(self)
+        if 0 < self.save_every_s < 1:  # a run that does nothing but save
+            raise ValueError(
+                f"RunConfig.save_every_s must be 0 or at least 1, got {self.save_every_s}"
+            )

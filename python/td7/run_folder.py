@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,25 +47,37 @@ def default_folder(env: str, seeds: Sequence[int]) -> Path:
     return Path("runs") / f"{name}-{suffix}"
 
 
-def make_run_folder(folder: Path, settings: RunSettings, overwrite: bool) -> None:
-    """Make the folder of a new run and write its config.json.
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, made if need be; RuntimeError if another process trains there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError(f"{folder} is in use: another process trains this run") from None
+        yield  # the lock ends with the process, however that ends
 
-    Raises FileExistsError when the folder holds a run and `overwrite` is not set, or holds
-    something else.
-    """
+
+def check_free(folder: Path, overwrite: bool) -> None:
+    """Raise FileExistsError if the folder holds a run not to be replaced, or something else."""
     if (folder / "config.json").exists():
         if not overwrite:
             raise FileExistsError(
                 f"{folder} already holds a run: continue it with --resume {folder}, "
                 "or replace it with --overwrite"
             )
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and holds no run: choose another folder")
+
+
+def make_run_folder(folder: Path, settings: RunSettings) -> None:
+    """Write the config.json of a new run, in place of the run that was there."""
+    if (folder / "config.json").exists():
         for name in ("tensorboard", "policy", "bundle", "state", "state.old", "state.partial"):
             shutil.rmtree(folder / name, ignore_errors=True)
         for name in ("metrics.jsonl", "machine.json"):
             (folder / name).unlink(missing_ok=True)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} exists and holds no run: choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
     write_settings(folder, settings)
 
 

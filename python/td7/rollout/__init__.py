@@ -4,7 +4,22 @@ The tasks that are in C++ run there, policy included; every other environment is
 Both ways make the same episodes from the same policies, seeds and physics.
 """
 
-from td7.rollout.interface import Behaviour, Episode, Replay, Rollouts, env_seeds
+from td7.rollout.interface import (
+    Behaviour,
+    Episode,
+    Replay,
+    Rollouts,
+    SimulationState,
+    env_seeds,
+)
 from td7.rollout.open import open_rollouts
 
-__all__ = ["Behaviour", "Episode", "Replay", "Rollouts", "env_seeds", "open_rollouts"]
+__all__ = [
+    "Behaviour",
+    "Episode",
+    "Replay",
+    "Rollouts",
+    "SimulationState",
+    "env_seeds",
+    "open_rollouts",
+]

@@ -5,6 +5,7 @@ Shape letters: P members, N simulations of a member, S observation, A action.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -14,10 +15,9 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from td7.deploy.native import NativePolicy
-from td7.replay import LapReplay
-from td7.replay.groups import DeviceReplays
+from td7.replay import DeviceLapReplay, LapReplay
 
-Replay = LapReplay | DeviceReplays
+Replay = LapReplay | DeviceLapReplay
 Behaviour = Literal["greedy", "explore", "random"]
 GeneratorState = dict[str, Any] | None
 
@@ -29,6 +29,18 @@ class Episode:
     episode_return: float
     length: int
     ended: bool = True
+
+
+@dataclass(frozen=True)
+class SimulationState:
+    """Where a simulation is: enough to make its episode under way again, to the bit."""
+
+    steps: int  # in its life, those of the episode included
+    generator: GeneratorState  # as the episode began; between episodes as it is
+    actions: NDArray[np.float32]  # [T, A] of the episode so far, in [-1, 1]
+    stored: int  # how many of its rows the replay has
+    episode_return: float
+    seen: str  # digest of the episode's observations
 
 
 class Rollouts(Protocol):
@@ -73,17 +85,24 @@ class Rollouts(Protocol):
     def episode(self, member: int, sim: int) -> Episode:
         """Return a simulation's episode so far."""
 
-    def store(self, member: int, sim: int, replay: Replay) -> None:
-        """Add the rows of the episode that were not added yet to the member's replay."""
+    def store(self, member: int, sim: int, replay: Replay, place: int) -> None:
+        """Add rows of the episode that were not added yet to member `place` of the replay."""
 
     def clear(self, member: int, sim: int) -> None:
         """Forget the simulation's episode; the next run starts another one."""
 
-    def resume(self, member: int, steps: Sequence[int], generators: Sequence[Any]) -> None:
-        """Put back a member's steps and generator states, between episodes."""
+    def states(self, member: int) -> list[SimulationState]:
+        """Return where a member's simulations are [N], for `resume`; needs the rows to be kept."""
 
-    def generators(self, member: int) -> list[GeneratorState]:
-        """Return the states of a member's generators, for `resume`."""
+    def resume(
+        self, member: int, states: Sequence[SimulationState], policy: NativePolicy
+    ) -> list[int]:
+        """Put a member's simulations [N] where they were: episodes are made again by their actions.
+
+        Returns the simulations whose environment did not go the same way again: their episode is
+        forgotten, and so are its steps unless rows of it were stored. policy: of the member, for
+        the actions' bounds.
+        """
 
     def close(self) -> None:
         """Release the environments."""
@@ -114,6 +133,11 @@ def store_rows(
         row = obs[step], action[step], float(reward[step]), obs[step + 1]
         ends = last and terminated, last and truncated
         replay.add(*row, *ends, member=member, stream=stream)
+
+
+def digest(obs: NDArray[np.float32]) -> str:
+    """Return the digest of an episode's observations [T + 1, S], for `SimulationState.seen`."""
+    return hashlib.blake2b(obs.tobytes(), digest_size=16).hexdigest()
 
 
 def env_seeds(seed: int, num_envs: int) -> list[int]:

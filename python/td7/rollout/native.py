@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from td7.deploy.native import NativePolicy
 from td7.draws import seed_array
+from td7.envs import SimulationError
 from td7.envs.native import make_engine, pcg64_state, pcg64_words, spaces
 from td7.extension import core
 from td7.replay import LapReplay
 from td7.rollout.interface import (
     Behaviour,
     Episode,
-    GeneratorState,
     Replay,
+    SimulationState,
+    digest,
     env_seeds,
     store_rows,
 )
@@ -68,10 +70,10 @@ class NativeRollouts:
         """Return a simulation's episode so far."""
         return Episode(*self._core.episode(self._index(member, sim)))
 
-    def store(self, member: int, sim: int, replay: Replay) -> None:
+    def store(self, member: int, sim: int, replay: Replay, place: int) -> None:
         """Add rows to the replay; only those of a device pass through Python."""
         index = self._index(member, sim)
-        if isinstance(replay, LapReplay):
+        if isinstance(replay, LapReplay) and place == member:
             self._core.store(index, replay.core)
             return
         obs, action, reward, terminated = self._core.rows(index)
@@ -85,7 +87,7 @@ class NativeRollouts:
             terminated=terminated,
             truncated=ended and not terminated,
             whole=ended and stored == 0,
-            member=member,
+            member=place,
             stream=sim,
         )
 
@@ -94,20 +96,52 @@ class NativeRollouts:
         self._core.clear(self._index(member, sim))
         self._stored[member, sim] = 0
 
-    def resume(self, member: int, steps: Sequence[int], generators: Sequence[Any]) -> None:
-        """Put back a member's steps and generator states."""
-        for sim, (taken, state) in enumerate(zip(steps, generators, strict=True)):
+    def states(self, member: int) -> list[SimulationState]:
+        """Return where a member's simulations are."""
+        states = []
+        for sim in range(self.num_envs):
             index = self._index(member, sim)
-            self._core.set_steps(index, taken)
-            self._engine.seed(index, pcg64_words(state))
-            self.clear(member, sim)
+            obs, actions, _, _ = self._core.rows(index)
+            states.append(
+                SimulationState(
+                    steps=int(self._core.steps[index]),
+                    generator=pcg64_state(self._core.began(index)),
+                    actions=actions,
+                    stored=max(self._core.stored(index), int(self._stored[member, sim])),
+                    episode_return=self.episode(member, sim).episode_return,
+                    seen=digest(obs),
+                )
+            )
+        return states
 
-    def generators(self, member: int) -> list[GeneratorState]:
-        """Return the states of a member's generators."""
-        return [
-            pcg64_state(self._engine.random_state(self._index(member, sim)))
-            for sim in range(self.num_envs)
-        ]
+    def resume(
+        self, member: int, states: Sequence[SimulationState], policy: NativePolicy
+    ) -> list[int]:
+        """Put a member's simulations where they were; see Rollouts."""
+        return [s for s, state in enumerate(states) if not self._put(member, s, state, policy)]
+
+    def _put(self, member: int, sim: int, state: SimulationState, policy: NativePolicy) -> bool:
+        index, length = self._index(member, sim), len(state.actions)
+        self._rest(member, sim, state, state.steps - length)
+        if length == 0:
+            return True
+        with contextlib.suppress(SimulationError):
+            self._core.repeat(index, policy.core, state.actions, state.stored)
+            self._stored[member, sim] = state.stored
+            if (self.states(member)[sim].seen, self.episode(member, sim).episode_return) == (
+                state.seen,
+                state.episode_return,
+            ):
+                return True
+        self._rest(member, sim, state, state.steps - (0 if state.stored else length))
+        return False
+
+    def _rest(self, member: int, sim: int, state: SimulationState, steps: int) -> None:
+        """Leave the simulation between episodes."""
+        index = self._index(member, sim)
+        self._core.set_steps(index, steps)
+        self._engine.seed(index, pcg64_words(state.generator))
+        self.clear(member, sim)
 
     def close(self) -> None:
         """Nothing is open: threads end with the object."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from td7.rollout.interface import (
     Episode,
     GeneratorState,
     Replay,
+    SimulationState,
     env_seeds,
     store_rows,
 )
@@ -28,7 +30,10 @@ Float32 = NDArray[np.float32]
 class _Episode:
     """One simulation's episode so far, and its rows of float32 that are not stored yet."""
 
-    obs: list[Float32] = field(default_factory=list)  # one more than actions
+    began: GeneratorState = None  # the generator's state at its start; None: not seeded then
+    actions: list[Float32] = field(default_factory=list)  # all that were taken
+    seen: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))  # of all obs
+    obs: list[Float32] = field(default_factory=list)  # one more than actions not stored
     action: list[Float32] = field(default_factory=list)
     reward: list[float] = field(default_factory=list)
     episode_return: float = 0.0
@@ -96,7 +101,7 @@ class SteppedRollouts:
         episode = self._episodes[self._index(member, sim)]
         return Episode(episode.episode_return, episode.length, episode.ended)
 
-    def store(self, member: int, sim: int, replay: Replay) -> None:
+    def store(self, member: int, sim: int, replay: Replay, place: int) -> None:
         """Add rows that were not added yet: an ended episode in one piece, or step by step."""
         episode = self._episodes[self._index(member, sim)]
         if not episode.reward:
@@ -109,7 +114,7 @@ class SteppedRollouts:
             terminated=episode.terminated,
             truncated=episode.ended and not episode.terminated,
             whole=episode.ended and len(episode.reward) == episode.length,
-            member=member,
+            member=place,
             stream=sim,
         )
         del episode.obs[:-1], episode.action[:], episode.reward[:]
@@ -118,27 +123,65 @@ class SteppedRollouts:
         """Forget the simulation's episode."""
         self._episodes[self._index(member, sim)] = _Episode()
 
-    def resume(self, member: int, steps: Sequence[int], generators: Sequence[Any]) -> None:
-        """Put back a member's steps and generator states."""
-        for sim, (taken, state) in enumerate(zip(steps, generators, strict=True)):
-            index = self._index(member, sim)
-            self._steps[member, sim] = taken
-            self._episodes[index] = _Episode()
-            self._seeded[index] = state is not None
-            if state is not None:
-                self.simulations.restore_generators([state], np.array([index]))
-
-    def generators(self, member: int) -> list[GeneratorState]:
-        """Return the states of a member's generators: None before the first episode.
+    def states(self, member: int) -> list[SimulationState]:
+        """Return where a member's simulations are; a generator is None before its first episode.
 
         Of an environment whose generator is not Gymnasium's PCG64 it is an empty dict; such a
         generator cannot be put back.
         """
-        sims = np.arange(self._index(member, 0), self._index(member + 1, 0))
-        return [
-            self.simulations.generator_states(sims[i : i + 1])[0] if self._seeded[sim] else None
-            for i, sim in enumerate(sims)
-        ]
+        states = []
+        for sim in range(self._index(member, 0), self._index(member + 1, 0)):
+            episode, shape = self._episodes[sim], (-1, self.action_space.shape[0])
+            states.append(
+                SimulationState(
+                    steps=int(self._taken(sim)),
+                    generator=episode.began if episode.obs else self._generator(sim),
+                    actions=np.array(episode.actions, np.float32).reshape(shape),
+                    stored=episode.length - len(episode.reward),
+                    episode_return=episode.episode_return,
+                    seen=episode.seen.hexdigest(),
+                )
+            )
+        return states
+
+    def resume(
+        self, member: int, states: Sequence[SimulationState], policy: NativePolicy
+    ) -> list[int]:
+        """Put a member's simulations where they were; see Rollouts."""
+        return [s for s, state in enumerate(states) if not self._put(member, s, state, policy)]
+
+    def _put(self, member: int, sim: int, state: SimulationState, policy: NativePolicy) -> bool:
+        index, length = self._index(member, sim), len(state.actions)
+        self._rest(member, sim, state, state.steps - length)
+        if length == 0:
+            return True
+        failed = bool(self._start([index]))
+        for action in state.actions[:, None]:
+            if failed or self._episodes[index].ended:
+                break
+            failed = bool(self._step([index], action, policy.to_env(action)))
+        episode = self._episodes[index]
+        made = episode.length, episode.episode_return, episode.seen.hexdigest()
+        if made == (length, state.episode_return, state.seen):
+            stored = state.stored
+            del episode.obs[:stored], episode.action[:stored], episode.reward[:stored]
+            return True
+        self._rest(member, sim, state, state.steps - (0 if state.stored else length))
+        return False
+
+    def _rest(self, member: int, sim: int, state: SimulationState, steps: int) -> None:
+        """Leave the simulation between episodes."""
+        index = self._index(member, sim)
+        self._steps[member, sim] = steps
+        self._episodes[index] = _Episode()
+        self._seeded[index] = state.generator is not None
+        if state.generator is not None:
+            self.simulations.restore_generators([state.generator], np.array([index]))
+
+    def _generator(self, sim: int) -> GeneratorState:
+        if not self._seeded[sim]:
+            return None
+        return self.simulations.generator_states(np.array([sim]))[0]
 
     def close(self) -> None:
         """Close the environments."""
@@ -153,13 +196,16 @@ class SteppedRollouts:
             return {}
         # a simulation's generator is seeded once; later resets go on with its stream
         seeds = [None if self._seeded[sim] else self._env_seeds[sim] for sim in sims]
+        began = [self._generator(sim) for sim in sims]
         given = self.simulations.reset(np.array(sims), seeds)
         obs = np.array(given, np.float32, order="C")
         finite = np.isfinite(obs).min(axis=1).tolist()
         failed = {}
         for place, sim in enumerate(sims):
             self._seeded[sim] = True
-            self._episodes[sim] = _Episode(obs=[obs[place]], running=finite[place])
+            episode = _Episode(began=began[place], obs=[obs[place]], running=finite[place])
+            episode.seen.update(obs[place].tobytes())
+            self._episodes[sim] = episode
             if not finite[place]:
                 failed[sim] = self._not_finite(sim, "first observation", given[place])
         return failed
@@ -214,6 +260,8 @@ class SteppedRollouts:
             episode.obs.append(rows[place])
             episode.action.append(actions[place])
             episode.reward.append(float(reward[place]))
+            episode.actions.append(actions[place])
+            episode.seen.update(rows[place].tobytes())
             if not self.keep_rows:
                 del episode.obs[:-1], episode.action[:], episode.reward[:]
             episode.episode_return += float(reward[place])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -43,6 +43,22 @@ class UpdateMetrics:
                 means[name] = total[member].item() / (1 if name.endswith("_max") else count)
                 total[member], self._counts[name][member] = self._empty(name), 0
         return means
+
+    def state(self, member: int) -> dict[str, list[float]]:
+        """Return a member's sums and counts, for `restore`."""
+        return {
+            name: [total[member].item(), self._counts[name][member].item()]
+            for name, total in self._sums.items()
+            if self._counts[name][member]
+        }
+
+    def restore(self, member: int, state: Mapping[str, Sequence[float]], like: Tensor) -> None:
+        """Put a member's sums and counts back; like [P] says where and of what type they are."""
+        for name, (total, count) in state.items():
+            if name not in self._sums:
+                self._sums[name] = torch.full_like(like, self._empty(name))
+                self._counts[name] = torch.zeros_like(like)
+            self._sums[name][member], self._counts[name][member] = total, count
 
     @staticmethod
     def _empty(name: str) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td7.deploy.native import NativePolicy
-from td7.rollout import Behaviour, Episode, Replay, Rollouts
+from td7.rollout import Behaviour, Episode, Replay, Rollouts, SimulationState
 
 
 class Collector:
@@ -18,9 +18,12 @@ class Collector:
     the order of the simulations. So nothing depends on which of them ended first.
     """
 
-    def __init__(self, rollouts: Rollouts, replay: Replay, num_envs: int) -> None:
-        self.rollouts, self.replay, self.num_envs = rollouts, replay, num_envs
-        self.waves: list[list[int]] = [[] for _ in range(replay.members)]
+    def __init__(
+        self, rollouts: Rollouts, replays: Sequence[tuple[Replay, int]], num_envs: int
+    ) -> None:
+        """Take each member's replay [P] and its number there."""
+        self.rollouts, self.replays, self.num_envs = rollouts, list(replays), num_envs
+        self.waves: list[list[int]] = [[] for _ in replays]
 
     @property
     def env_steps(self) -> list[int]:
@@ -59,7 +62,7 @@ class Collector:
         self.rollouts.run(policies, wanted, ["explore"] * len(policies), lambda: False)
         ended = []
         for sim in range(self.num_envs):
-            self.rollouts.store(member, sim, self.replay)
+            self.rollouts.store(member, sim, *self.replays[member])
             if (episode := self.rollouts.episode(member, sim)).ended:
                 ended.append(episode)
                 self.rollouts.clear(member, sim)
@@ -75,16 +78,35 @@ class Collector:
         self.waves[member] = []
         return episodes
 
+    def resume(
+        self,
+        member: int,
+        states: Sequence[SimulationState],
+        policy: NativePolicy,
+        wave: Sequence[int],
+    ) -> list[int]:
+        """Put a member's simulations and its wave where they were; see `Rollouts.resume`.
+
+        An episode that is lost is truncated in the replay, if it has rows there.
+        """
+        lost = self.rollouts.resume(member, states, policy)
+        replay, place = self.replays[member]
+        for sim in lost:
+            replay.end_episode(member=place, stream=sim)
+        self.waves[member] = list(wave)
+        return lost
+
     def cut(self) -> None:
         """Store what has been collected of episodes that are not finished, and leave them."""
-        for member in range(self.replay.members):
+        for member in range(len(self.replays)):
             self._store(member, range(self.num_envs))
             self.waves[member] = []
 
     def _store(self, member: int, sims: Sequence[int]) -> None:
+        replay, place = self.replays[member]
         for sim in sims:
-            self.rollouts.store(member, sim, self.replay)
-            self.replay.end_episode(member=member, stream=sim)
+            self.rollouts.store(member, sim, replay, place)
+            replay.end_episode(member=place, stream=sim)
             self.rollouts.clear(member, sim)
 
     def _most_steps(self, left: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -40,7 +40,7 @@ def evaluate(
     as they were. Raises SimulationError; then they go on too, or each try would fail alike.
     """
     members, num_envs = rollouts.steps.shape
-    steps, generators = rollouts.steps[member].tolist(), rollouts.generators(member)
+    before = rollouts.states(member)
     most = np.zeros((members, num_envs), np.int64)
     most[member] = NO_LIMIT
     policies = [NativePolicy(policy)] * members
@@ -51,7 +51,7 @@ def evaluate(
         raise
     episodes = [rollouts.episode(member, sim) for sim in range(num_envs)]
     if not all(episode.ended for episode in episodes):
-        rollouts.resume(member, steps, generators)
+        rollouts.resume(member, before, policies[member])
         return None
     _clear(rollouts, member)
     returns = [episode.episode_return for episode in episodes]

@@ -13,6 +13,7 @@ from td7.run_folder import policy_folder
 from td7.training.evaluate import evaluate
 from td7.training.report import Report
 from td7.training.run_state import RunState
+from td7.training.stop import Breaks
 
 
 @dataclass
@@ -23,19 +24,21 @@ class _Burst:
     end: Future[None]
 
 
-def run_turns(run: RunState, report: Report, stopped: Callable[[], bool]) -> None:
+def run_turns(run: RunState, report: Report, breaks: Breaks) -> None:
     """Run turns: their members collect an assessment each, then their debts are trained together.
 
-    Where there are two turns, as on a GPU, one collects while the other trains.
+    Where there are two turns, as on a GPU, one collects while the other trains. Ends when the run
+    has, or breaks off: then another call goes on, or one on the state that was saved. Only a stop
+    cuts an evaluation, which then is made anew.
     """
-    _evaluate_settled(run, range(len(run.debts)), report, stopped)
+    _evaluate_settled(run, range(len(run.debts)), report, breaks)
     burst: _Burst | None = None
     with ThreadPoolExecutor(1) as pool:
         try:
-            while not stopped() and not (burst is None and run.finished()):
+            while not breaks() and not (burst is None and run.finished()):
                 for turn in run.turns:
-                    _collect(run, turn, report, stopped)
-                    _evaluate_settled(run, turn, report, stopped)
+                    _collect(run, turn, report, breaks)
+                    _evaluate_settled(run, turn, report, breaks)
                     if all(run.learning):
                         report.progress.learning_started()
                     last, burst = burst, None
@@ -44,16 +47,16 @@ def run_turns(run: RunState, report: Report, stopped: Callable[[], bool]) -> Non
                             last.end.result()
                         if owed := [member for member in turn if run.debts[member] > 0]:
                             start = _at_once if len(run.turns) == 1 else pool.submit
-                            end = start(run.train, turn, stopped, report.updates)
+                            end = start(run.train, turn, breaks, report.updates)
                             burst = _Burst(owed, end)
                     finally:
                         if last is not None:
-                            _after_burst(run, last, report, stopped)
+                            _after_burst(run, last, report, breaks)
                     if len(run.turns) == 1:
                         last, burst = burst, None
-                        _settle(run, last, report, stopped)
+                        _settle(run, last, report, breaks)
         finally:
-            _settle(run, burst, report, stopped)
+            _settle(run, burst, report, breaks)
 
 
 def _at_once(work: Callable[..., None], *arguments: object) -> Future[None]:
@@ -67,19 +70,17 @@ def _at_once(work: Callable[..., None], *arguments: object) -> Future[None]:
     return end
 
 
-def _settle(
-    run: RunState, burst: _Burst | None, report: Report, stopped: Callable[[], bool]
-) -> None:
+def _settle(run: RunState, burst: _Burst | None, report: Report, breaks: Breaks) -> None:
     """Wait for a burst, if there is one, and do what follows it; raises what it raised."""
     if burst is None:
         return
     try:
         burst.end.result()
     finally:
-        _after_burst(run, burst, report, stopped)
+        _after_burst(run, burst, report, breaks)
 
 
-def _after_burst(run: RunState, burst: _Burst, report: Report, stopped: Callable[[], bool]) -> None:
+def _after_burst(run: RunState, burst: _Burst, report: Report, breaks: Breaks) -> None:
     """Report members that have paid their debts, and evaluate them if that is due."""
     for member in burst.members:
         if run.debts[member] > 0:
@@ -88,17 +89,15 @@ def _after_burst(run: RunState, burst: _Burst, report: Report, stopped: Callable
             report.round(member)
         if run.settings.config.use_checkpoints:
             run.rules[member].add_burst(run.learners.updates[member])
-        _evaluate_through(run, member, run.collector.env_steps[member], report, stopped)
+        _evaluate_through(run, member, run.collector.env_steps[member], report, breaks)
 
 
-def _collect(
-    run: RunState, turn: Sequence[int], report: Report, stopped: Callable[[], bool]
-) -> None:
+def _collect(run: RunState, turn: Sequence[int], report: Report, breaks: Breaks) -> None:
     """Collect, the turn's members together, until each owes updates or has taken its steps."""
     config, total = run.settings.config, run.settings.total_steps
     members = [m for m in turn if run.debts[m] == 0]
     policies = run.collecting_policies(members)
-    while not stopped():
+    while not breaks():
         env_steps = run.collector.env_steps
         report.progress.env_steps[:] = env_steps
         members = [m for m in members if run.debts[m] == 0 and env_steps[m] < total]
@@ -113,11 +112,11 @@ def _collect(
         behaviours: list[Behaviour] = ["explore" if learns else "random" for learns in run.learning]
         failure = None
         try:
-            run.collector.run(policies, behaviours, left, stopped)
+            run.collector.run(policies, behaviours, left, breaks)
         except SimulationError as error:
             failure = error
         for member in members:  # a member whose wave is whole goes on as it would alone
-            _count_wave(run, member, report, stopped)
+            _count_wave(run, member, report, breaks)
         if failure is not None:
             raise failure
 
@@ -143,11 +142,11 @@ def _episodes_wanted(run: RunState, member: int) -> int:
     return max(1, -(-left // longest))
 
 
-def _count_wave(run: RunState, member: int, report: Report, stopped: Callable[[], bool]) -> None:
+def _count_wave(run: RunState, member: int, report: Report, breaks: Breaks) -> None:
     """Assess the episodes of a wave that has ended; set the debt when they end the assessment."""
     # evaluations that fell due before the wave's last step know nothing of its outcome
     env_steps = run.collector.env_steps[member]
-    if not _evaluate_through(run, member, env_steps - 1, report, stopped):
+    if not _evaluate_through(run, member, env_steps - 1, report, breaks):
         return  # a stop: the episodes stay unassessed
     episodes = run.collector.finish(member)
     if episodes is None:
@@ -160,22 +159,22 @@ def _count_wave(run: RunState, member: int, report: Report, stopped: Callable[[]
 
 
 def _evaluate_settled(
-    run: RunState, members: Sequence[int], report: Report, stopped: Callable[[], bool]
+    run: RunState, members: Sequence[int], report: Report, breaks: Breaks
 ) -> None:
     """Make the evaluations due of those members that owe nothing."""
     for member in members:
         if run.debts[member] == 0:
-            _evaluate_through(run, member, run.collector.env_steps[member], report, stopped)
+            _evaluate_through(run, member, run.collector.env_steps[member], report, breaks)
 
 
 def _evaluate_through(
-    run: RunState, member: int, env_steps: int, report: Report, stopped: Callable[[], bool]
+    run: RunState, member: int, env_steps: int, report: Report, breaks: Breaks
 ) -> bool:
     """Make every evaluation due up to this step, without noise; False if a stop cut one."""
     while (due := run.next_evaluation(member)) is not None and due <= env_steps:
         policy = run.policy(member, due)
         try:
-            evaluated = evaluate(run.eval_rollouts, member, policy.module, stopped)
+            evaluated = evaluate(run.eval_rollouts, member, policy.module, breaks.stopped)
         except SimulationError as error:
             raise SimulationError(f"evaluation at env step {due}: {error}") from error
         if evaluated is None:

@@ -16,7 +16,9 @@ from td7.deploy.policy import Policy
 from td7.envs import absolute_name
 from td7.run_folder import (
     RunSettings,
+    check_free,
     default_folder,
+    locked,
     make_run_folder,
     read_settings,
     write_settings,
@@ -24,8 +26,8 @@ from td7.run_folder import (
 from td7.training.loop import run_turns
 from td7.training.report import Report
 from td7.training.run_state import RunState
-from td7.training.saved_state import load_state, save_state
-from td7.training.stop import StopSignal
+from td7.training.saved_state import has_state, load_state, save_state
+from td7.training.stop import Breaks, StopSignal
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,10 @@ def train(
     with _memory_named(settings.device):
         state = RunState(settings, run)
         try:
-            make_run_folder(folder, state.settings, run.overwrite)
-            return _run(state, folder, run)
+            check_free(folder, run.overwrite)
+            with locked(folder):
+                make_run_folder(folder, state.settings)
+                return _run(state, folder, run)
         finally:
             state.close()
 
@@ -71,7 +75,9 @@ def resume(
 ) -> TrainResult:
     """Continue a run from its saved state, with its own settings, to its own or a later end.
 
-    The environment's code, such as the file of a task, is run as config.json names it.
+    It goes on as if it had never stopped, to the bit on a CPU with the same versions and torch
+    threads. A run that was killed before its first save starts again. The environment's code, such
+    as the file of a task, is run as config.json names it.
 
     Raises ValueError for a folder that holds no run or no state, a file that is not as it was
     saved, a device that is not there, or an end that the run has already passed.
@@ -89,9 +95,10 @@ def resume(
     with _memory_named(settings.device):
         state = RunState(settings, run)
         try:
-            load_state(state, folder)
-            write_settings(folder, state.settings)
-            return _run(state, folder, run)
+            with locked(folder):
+                lost = load_state(state, folder) if has_state(folder) else []
+                write_settings(folder, state.settings)
+                return _run(state, folder, run, lost)
         finally:
             state.close()
 
@@ -109,16 +116,26 @@ def _memory_named(device: str) -> Iterator[None]:
         ) from error
 
 
-def _run(state: RunState, folder: Path, run: RunConfig) -> TrainResult:
+def _run(state: RunState, folder: Path, run: RunConfig, notes: Sequence[str] = ()) -> TrainResult:
     """Run the loop with its reports and signals, and save the state at its end or at an error."""
     with Report(state, folder, run) as report, StopSignal() as stopped:
+        for note in notes:
+            report.say(note)
+        breaks = Breaks(
+            stopped, lambda: sum(report.progress.env_steps), run.save_every_s, run.save_every_steps
+        )
         try:
-            run_turns(state, report, stopped)
+            while not (stopped() or state.finished()):
+                run_turns(state, report, breaks)
+                if not (stopped() or state.finished()):
+                    _save_on_the_way(state, folder, report, stopped)
+                    breaks.saved()
         except KeyboardInterrupt:
             # a second signal cut an update in two: what was saved before is better than that
             report.say("interrupted: the state was not saved")
             raise
         except BaseException:
+            state.collector.cut()  # the same episode might fail again
             _save(state, folder, report, stopped)
             raise
         _save(state, folder, report, stopped)
@@ -134,11 +151,18 @@ def _run(state: RunState, folder: Path, run: RunConfig) -> TrainResult:
 def _save(state: RunState, folder: Path, report: Report, stopped: StopSignal) -> None:
     """Save the state; a further signal waits until it is whole."""
     stopped.hold = True
-    if not state.finished():
-        report.say("saving the state ...")
-    state.wall_s, state.metrics_bytes = report.wall_s(), report.metrics.size()
-    save_state(state, folder)
+    save_state(state, folder, wall_s=report.wall_s(), metrics_bytes=report.metrics.size())
     stopped.hold = False
+
+
+def _save_on_the_way(state: RunState, folder: Path, report: Report, stopped: StopSignal) -> None:
+    """Save the state of a run that goes on, even where it cannot be saved now."""
+    try:
+        _save(state, folder, report, stopped)
+    except OSError as error:
+        report.say(f"the state could not be saved, and the last one stays: {error}")
+    finally:
+        stopped.hold = False
 
 
 def _settings(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,14 +17,14 @@ from td7.config import RunConfig, TD7Config
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import Policy, PolicyModule, policy_module
 from td7.replay import DeviceLapReplay, LapReplay
-from td7.replay.groups import DeviceReplays
 from td7.replay.place import choose_replay, device_bytes, free_bytes
-from td7.rollout import Episode, open_rollouts
+from td7.rollout import Episode, Replay, open_rollouts
 from td7.run_folder import RunSettings
 from td7.training.batches import Batches, DeviceBatches, HostBatches
 from td7.training.burst import Trainer
 from td7.training.collect import Collector
 
+RANK = "train/zs_effective_rank"
 EVAL_SEED_OFFSET = 100  # the author's evaluation environments are seeded so
 
 
@@ -58,10 +59,11 @@ class RunState:
         group_size = _group_size(self.settings)
         self.turns = _turns(self.settings, group_size)
         self.learners = Learners(*sizes, seeds, cfg, device=settings.device, group_size=group_size)
-        self.replay = _open_replay(self.settings, *sizes, run, group_size)
+        self.replays = _open_replays(self.settings, *sizes, run, group_size)
         self.trainers = self._trainers()
         self._streams: dict[int, torch.cuda.Stream] = {}
-        self.collector = Collector(self.rollouts, self.replay, cfg.num_envs)
+        places = [(replay, m) for replay in self.replays for m in range(replay.members)]
+        self.collector = Collector(self.rollouts, places, cfg.num_envs)
         self.policies = [NativePolicy(self.policy_module(m, "current")) for m in range(len(seeds))]
         self.rules = [_checkpoint_rule(cfg) for _ in seeds]
         self.learning = [False for _ in seeds]
@@ -76,19 +78,14 @@ class RunState:
         trainers, first = [], 0
         for number, learner in enumerate(self.learners.groups):
             batches: Batches
-            if isinstance(self.replay, DeviceReplays):
-                batches = DeviceBatches(learner, self.replay.groups[number])
+            replay = self.replays[number if len(self.replays) > 1 else 0]
+            if isinstance(replay, LapReplay):
+                batches = HostBatches(learner, replay, first)
             else:
-                batches = HostBatches(learner, self.replay, first)
+                batches = DeviceBatches(learner, replay)
             trainers.append(Trainer(learner, batches))
             first += learner.members
         return trainers
-
-    def replays(self) -> dict[str, LapReplay | DeviceLapReplay]:
-        """Return the replays by the names of their files in a saved state."""
-        if isinstance(self.replay, LapReplay):
-            return {"replay.bin": self.replay}
-        return {f"replay-{n}.bin": group for n, group in enumerate(self.replay.groups)}
 
     def train(
         self,
@@ -143,12 +140,32 @@ class RunState:
 
     def pop_update_metrics(self, member: int) -> dict[str, float]:
         """Return the means of a member's update metrics since the last time."""
+        trainer, local = self._trainer_of(member)
+        metrics = trainer.metrics.pop(local)
+        if (rank := trainer.zs_rank.pop(local, None)) is not None:
+            metrics[RANK] = rank
+        return metrics
+
+    def update_metrics(self, member: int) -> dict[str, list[float]]:
+        """Return a member's update metrics as sums and counts, for `restore_update_metrics`."""
+        trainer, local = self._trainer_of(member)
+        state = trainer.metrics.state(local)
+        if local in trainer.zs_rank:
+            state[RANK] = [trainer.zs_rank[local], 1]
+        return state
+
+    def restore_update_metrics(self, member: int, state: dict[str, list[float]]) -> None:
+        """Put a member's update metrics back."""
+        trainer, local = self._trainer_of(member)
+        sums = dict(state)
+        if RANK in sums:
+            trainer.zs_rank[local] = sums.pop(RANK)[0]
+        trainer.metrics.restore(local, sums, trainer.learner.min_target)
+
+    def _trainer_of(self, member: int) -> tuple[Trainer, int]:
         for trainer in self.trainers:
             if member < trainer.learner.members:
-                metrics = trainer.metrics.pop(member)
-                if (rank := trainer.zs_rank.pop(member, None)) is not None:
-                    metrics["train/zs_effective_rank"] = rank
-                return metrics
+                return trainer, member
             member -= trainer.learner.members
         raise IndexError(member)
 
@@ -260,35 +277,25 @@ def _turns(settings: RunSettings, group_size: int) -> list[range]:
     return [range(first, min(first + group_size, members)) for first in firsts]
 
 
-def _open_replay(
+def _open_replays(
     settings: RunSettings, obs_size: int, action_size: int, run: RunConfig, group_size: int
-) -> LapReplay | DeviceReplays:
+) -> list[Replay]:
+    """Open one replay for all members on the host, or one for each group on the device."""
     cfg, seeds = settings.config, settings.seeds
+    sizes = cfg.buffer_capacity, obs_size, action_size
+    rules: dict[str, Any] = {
+        "alpha": cfg.lap_alpha,
+        "min_priority": cfg.min_priority,
+        "streams": cfg.num_envs,
+    }
     if cfg.replay == "host":
-        return LapReplay(
-            cfg.buffer_capacity,
-            obs_size,
-            action_size,
-            seeds=seeds,
-            alpha=cfg.lap_alpha,
-            min_priority=cfg.min_priority,
-            streams=cfg.num_envs,
-            scratch_dir=run.scratch_dir,
-        )
+        return [LapReplay(*sizes, seeds=seeds, scratch_dir=run.scratch_dir, **rules)]
     if run.scratch_dir is not None:
         raise ValueError("scratch_dir must be left out where the replay is on the device")
-    return DeviceReplays(
-        [
-            DeviceLapReplay(
-                cfg.buffer_capacity,
-                obs_size,
-                action_size,
-                seeds=seeds[first : first + group_size],
-                alpha=cfg.lap_alpha,
-                min_priority=cfg.min_priority,
-                streams=cfg.num_envs,
-                device=settings.device,
-            )
-            for first in range(0, len(seeds), group_size)
-        ]
-    )
+    # groups share nothing, so one may be filled while another trains
+    return [
+        DeviceLapReplay(
+            *sizes, seeds=seeds[first : first + group_size], device=settings.device, **rules
+        )
+        for first in range(0, len(seeds), group_size)
+    ]

@@ -1,9 +1,11 @@
-"""A stop that waits for the next safe moment: SIGINT and SIGTERM set a flag that the loop reads."""
+"""What breaks the loop off at the next safe moment: a signal for good, a save for a moment."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -35,3 +37,36 @@ class StopSignal:
         if self._stopped and not self.hold:
             raise KeyboardInterrupt
         self._stopped = True
+
+
+class Breaks:
+    """Whether the loop is to break off: stopped for good, or since a save is due.
+
+    Every save_every_s seconds or save_every_steps of env_steps(), 0 for never, since `saved`.
+    """
+
+    def __init__(
+        self,
+        stopped: Callable[[], bool],
+        env_steps: Callable[[], int],
+        save_every_s: float,
+        save_every_steps: int,
+    ) -> None:
+        self.stopped, self._env_steps = stopped, env_steps
+        self._every_s, self._every_steps = save_every_s, save_every_steps
+        self.saved()
+
+    def saved(self) -> None:
+        """Note that the state has just been saved, or could not be."""
+        self._saved_at, self._saved_steps = time.monotonic(), self._env_steps()
+
+    def __call__(self) -> bool:
+        """Whether the loop is to break off; asked from any thread."""
+        return self.stopped() or self._save_due()
+
+    def _save_due(self) -> bool:
+        if self._every_s and time.monotonic() - self._saved_at >= self._every_s:
+            return True
+        return bool(self._every_steps) and (
+            self._env_steps() - self._saved_steps >= self._every_steps
+        )
