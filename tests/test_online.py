@@ -26,6 +26,7 @@ def final_state(folder, env_id, seeds, config, total_steps):
     settings = RunSettings(env_id, seeds, total_steps, "cpu", torch.get_num_threads(), config)
     state = RunState(settings)
     load_state(state, folder)
+    state.collector.cut()  # rows of episodes under way count too
     state.close()
     return state
 
@@ -66,7 +67,7 @@ def test_one_seed_equals_the_step_by_step_twin_to_the_bit(env_id, changes, small
     assert state.learners.updates == twin.learner.updates
     for name, tensor in twin.learner.tensors().items():
         assert torch.equal(state.learners.tensors()[name], tensor), name
-    assert state.replay.size() == twin.replay.size() == TOTAL
+    assert state.replays[0].size() == twin.replay.size() == TOTAL
     rule = state.rules[0]
     assert rule.max_episodes == twin.max_episodes
     assert rule.best_min_return == pytest.approx(twin.best_min_return, rel=1e-12)
@@ -103,7 +104,7 @@ def test_members_that_owe_different_numbers_of_updates_train_as_they_would_alone
         td7.train(env_id, seeds=[seed], total_steps=400, config=config, run=alone)
         wanted = final_state(alone.out, env_id, (seed,), config, 400)
         assert state.learners.updates[member] == wanted.learners.updates[0]
-        assert state.replay.max_priority(member) == wanted.replay.max_priority()
+        assert state.replays[0].max_priority(member) == wanted.replays[0].max_priority()
         for name, value in wanted.learners.tensors().items():
             assert torch.equal(state.learners.tensors()[name][member], value[0]), name
         for event in ("round", "evaluation"):
@@ -134,10 +135,10 @@ def test_a_stop_in_the_middle_of_an_episode_loses_no_step_and_can_go_on(
         result = td7.train("Toy/Wandering-v0", total_steps=500, config=config, run=run)
     assert not result.finished
     state = final_state(run.out, "Toy/Wandering-v0", (0,), config, 500)
-    assert state.collector.env_steps[0] == state.replay.size() == stop_at + 1
+    assert state.collector.env_steps[0] == state.replays[0].size() == stop_at + 1
     assert td7.resume(run.out, run=run).finished
     assert [r["env_steps"] for r in rows_of(run.out, "evaluation", 0)] == [0, 200, 400, 500]
-    assert final_state(run.out, "Toy/Wandering-v0", (0,), config, 500).replay.size() == 500
+    assert final_state(run.out, "Toy/Wandering-v0", (0,), config, 500).replays[0].size() == 500
 
 
 def test_resume_cuts_rows_that_are_newer_than_the_state_and_a_torn_line(small_config, quiet):
@@ -170,7 +171,7 @@ def test_an_environment_that_reuses_its_arrays_is_stored_as_any_other(small_conf
         run = quiet(env_id[4:-3])
         td7.train(env_id, total_steps=120, config=small_config(warmup_steps=200), run=run)
         state = final_state(run.out, env_id, (0,), small_config(warmup_steps=200), 120)
-        samples.append(state.replay.sample(64))
+        samples.append(state.replays[0].sample(64))
     np.testing.assert_array_equal(samples[0].obs, samples[1].obs)
     np.testing.assert_array_equal(samples[0].next_obs, samples[1].next_obs)
     assert (samples[0].obs != samples[0].next_obs).any(-1).all()
@@ -194,7 +195,7 @@ def test_an_assessment_cut_by_the_end_is_stored_and_its_debt_stays_untrained(sma
     run = quiet()
     td7.train("Toy/Point-v0", total_steps=230, config=small_config(), run=run)
     state = final_state(run.out, "Toy/Point-v0", (0,), small_config(), 230)
-    assert state.replay.size() == 230
+    assert state.replays[0].size() == 230
     assert state.learners.updates == [50]
     assert rows_of(run.out, "evaluation", 0)[-1]["env_steps"] == 230
 
@@ -220,7 +221,7 @@ def test_a_value_that_is_not_finite_stops_the_run_with_its_state_saved(
     with pytest.raises(SimulationError, match=message):
         td7.train(env_id, total_steps=1000, config=small_config(), run=run)
     state = final_state(run.out, env_id, (0,), small_config(), 1000)
-    assert state.collector.env_steps[0] == state.replay.size() == 332
+    assert state.collector.env_steps[0] == state.replays[0].size() == 332
     assert state.learners.updates[0] > 0
 
 

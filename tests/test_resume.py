@@ -103,7 +103,7 @@ def test_saves_on_the_way_change_nothing(case, small_config, quiet, monkeypatch)
     saves, save_state = [], online.save_state
     monkeypatch.setattr(online, "save_state", lambda *a, **k: saves.append(save_state(*a, **k)))
     td7.train(env, run=quiet("saved", save_every_steps=40), **options)
-    assert len(saves) >= 4
+    assert len(saves) >= 2  # between waves of episodes, and bursts; the last one is not on the way
     assert_same(quiet("saved").out, quiet("whole").out)
 
 
@@ -185,7 +185,7 @@ def test_a_full_disk_while_saving_keeps_the_last_state_and_the_run_going(
 
 
 def test_a_save_that_is_due_every_moment_is_refused():
-    with pytest.raises(ValueError, match="save_every_s must be 0 or at least 1, got 0.5"):
+    with pytest.raises(ValueError, match=r"save_every_s must be 0 or at least 1, got 0.5"):
         td7.RunConfig(save_every_s=0.5)
 
 

@@ -140,6 +140,7 @@ class NativeRollouts:
         """Leave the simulation between episodes."""
         index = self._index(member, sim)
         self._core.set_steps(index, steps)
+        assert state.generator is not None, "simulations in C++ are seeded from the start"
         self._engine.seed(index, pcg64_words(state.generator))
         self.clear(member, sim)
 
