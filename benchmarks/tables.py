@@ -15,6 +15,7 @@ README = ROOT / "README.md"
 REPLAY = ROOT / "benchmarks" / "results" / "replay.json"
 ROLLOUT = ROOT / "benchmarks" / "results" / "rollout.json"
 UPDATE = ROOT / "benchmarks" / "results" / "update.json"
+TRAIN = ROOT / "benchmarks" / "results" / "train.json"
 COLUMNS = {"HalfCheetah": "halfcheetah/1000000", "Humanoid": "humanoid/1000000"}
 NOT_OF_A_REPLAY = ("python", "mujoco")  # versions that say nothing about it
 EXPLANATION = (
@@ -57,6 +58,16 @@ UPDATE_EXPLANATION = (
     "products (torch.mm at an update's shapes) at which an update's own products are done; batches "
     "of 256 drawn from full buffers, priorities written. TD3 is a smaller algorithm: orientation."
 )
+
+
+TRAIN_COLUMNS = {
+    "env_steps_per_s": "env steps/s",
+    "updates_per_s": "updates/s",
+    "share_collect": "collect",
+    "share_replay": "replay",
+    "share_update": "update",
+    "share_evaluate": "evaluate",
+}
 
 
 def section(name: str) -> str:
@@ -118,6 +129,18 @@ def update_table(results: dict[str, Any]) -> str:
     return "\n".join([*table, "", f"{UPDATE_EXPLANATION} {_provenance(results, ('mujoco',))}"])
 
 
+def train_table(results: dict[str, Any]) -> str:
+    """Return the README's table of the whole loop from a results file's content."""
+    found = {(row["case"], row["metric"]): row["median"] for row in results["rows"]}
+    table = ["| | " + " | ".join(TRAIN_COLUMNS.values()) + " |", "|---|" + "---:|" * 6]
+    for case in dict.fromkeys(case for case, _ in found):
+        values = [found[case, metric] for metric in TRAIN_COLUMNS]
+        cells = [f"{v:.1f}" if v > 1 else f"{100 * v:.1f} %" for v in values]
+        table.append(f"| {case.replace('/P1/', ', 1 seed, ')} | " + " | ".join(cells) + " |")
+    steps, how = f"{results['steps']:,} steps", f"{results['execution']} updates"
+    return "\n".join([*table, "", f"{steps}, {how}. {_provenance(results, ())}"])
+
+
 def _updates(found: dict[tuple[str, str, str], float], name: str, case: str) -> str:
     rate = found.get((name, case, "member_updates_per_s"))
     share = found.get((name, case, "peak_share"))
@@ -171,6 +194,7 @@ if __name__ == "__main__":
         (REPLAY, replay_table),
         (ROLLOUT, rollout_table),
         (UPDATE, update_table),
+        (TRAIN, train_table),
     ):
         if path.is_file():
             rewrite(path.stem, table(json.loads(path.read_text())))

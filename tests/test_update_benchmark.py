@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from benchmarks import train, update
-from benchmarks.tables import UPDATE, section, update_table
+from benchmarks.tables import TRAIN, UPDATE, section, train_table, update_table
 from benchmarks.updates.subject import SIZES
 from benchmarks.updates.td7_learner import Td7
 from torch.utils.flop_counter import FlopCounterMode
@@ -103,5 +103,6 @@ def test_training_benchmark_accounts_for_the_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not UPDATE.is_file(), reason="no update results are kept")
-def test_readme_shows_the_kept_update_results() -> None:
+def test_readme_shows_the_kept_results_of_updates_and_of_the_loop() -> None:
     assert section("update") == update_table(json.loads(UPDATE.read_text()))
+    assert section("train") == train_table(json.loads(TRAIN.read_text()))
