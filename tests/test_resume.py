@@ -195,6 +195,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
 import conftest, td7
+print("ready", flush=True)
 folder = Path(sys.argv[2])
 run = td7.RunConfig(progress="none", tensorboard=False, save_every_steps=25, out=None)
 if (folder / "config.json").exists():
@@ -208,14 +209,19 @@ else:
 
 
 def sitting(folder):
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM, str(Path(__file__).parent), str(folder)]
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", PROGRAM, str(Path(__file__).parent), str(folder)],
+        stdout=subprocess.PIPE,
     )
+    assert process.stdout.readline() == b"ready\n"
+    return process
 
 
 def torture(folder, kills):
     """Kill a run's process at random moments until it ends; return how often it was killed."""
-    assert sitting(folder / "whole").wait() == 0
+    whole, began = sitting(folder / "whole"), time.monotonic()
+    assert whole.wait() == 0
+    most_s = (time.monotonic() - began) / 2  # that a sitting may last
     rng, killed, rounds = random.Random(0), 0, 0
     while killed < kills:
         rounds += 1
@@ -223,13 +229,9 @@ def torture(folder, kills):
         ended = False
         while not ended and killed < kills:
             process = sitting(run)
-            began = time.monotonic()
-            while not (run / "config.json").exists() and process.poll() is None:
-                time.sleep(0.01)
-            patience = rng.uniform(0.0, 1.0) + (time.monotonic() - began) * 0.2
             try:
-                ended = process.wait(patience) == 0
-                assert ended, f"sitting of {run} failed with {process.returncode}"
+                ended = process.wait(rng.uniform(0.0, most_s)) == 0
+                assert ended, f"a sitting failed with {process.returncode}"
             except subprocess.TimeoutExpired:
                 os.kill(process.pid, signal.SIGKILL)
                 process.wait()

@@ -435,6 +435,13 @@ def test_bad_arguments_are_refused_by_name():
         rollouts._core.run([p.core for p in policies], most, ["random"] * 2, float("nan"))
     with pytest.raises(ValueError, match=r"steps must be in \[0, 2\^40\), got 1099511627776"):
         rollouts._core.set_steps(0, 2**40)
+    with pytest.raises(ValueError, match=r"actions must be float32 \[T, 3\]"):
+        rollouts._core.repeat(0, policies[0].core, np.zeros((4, 3)), 0)
+    with pytest.raises(ValueError, match=r"stored must be in \[0, 4\], got 5"):
+        rollouts._core.repeat(0, policies[0].core, np.zeros((4, 3), np.float32), 5)
+    with pytest.raises(ValueError, match="policies must map 11 to 3 numbers, got one of 17 to 6"):
+        half_cheetah = policies_for(native("HalfCheetah-v5"))[0]
+        rollouts._core.repeat(0, half_cheetah.core, np.zeros((4, 3), np.float32), 0)
     with pytest.raises(TypeError):
         core.Rollouts(None, np.zeros(2, np.uint64), True)
     unkept = native("Hopper-v5", keep_rows=False)

@@ -173,8 +173,7 @@ void Repeat(Rollouts& rollouts, std::int64_t sim, const Policy& policy, py::hand
             std::int64_t stored) {
   const std::int64_t checked = CheckedSim(rollouts.engine(), sim);
   CheckSizes(rollouts, policy);
-  const auto* action =
-      InputArray<float>(actions, "actions", {"T", rollouts.engine().model().nu});
+  const auto* action = InputArray<float>(actions, "actions", {"T", rollouts.engine().model().nu});
   const std::int64_t steps = SizeOf(actions, 0);
   if (stored < 0 || stored > steps) {
     throw std::invalid_argument("stored must be in [0, " + std::to_string(steps) + "], got " +

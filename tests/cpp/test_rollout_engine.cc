@@ -239,6 +239,43 @@ void TestAStopEndsARunWithinAStep() {
   }
 }
 
+void TestAnEpisodeIsMadeAgainFromItsBeginningAndItsActions() {
+  const HopperFile model("1M");
+  const std::shared_ptr<Engine> engine = MakeEngine(model.path(), 4, 2);
+  const std::shared_ptr<Engine> other = MakeEngine(model.path(), 4, 2);
+  Rollouts wanted(engine, {7, 9}, true);
+  Rollouts rollouts(other, {7, 9}, true);
+  const auto policy = MakePolicy(*engine, 1);
+  const auto run = [&policy](Rollouts* of, std::int64_t most) {
+    of->Run({policy.get(), policy.get()}, std::vector<std::int64_t>(4, most),
+            {Behaviour::kExplore, Behaviour::kExplore}, 0.1F, [] { return false; });
+  };
+  run(&wanted, 1000);  // to the end of the first episode
+  for (std::int64_t sim = 0; sim < 4; ++sim) wanted.Clear(sim);
+  run(&wanted, 17);
+  for (std::int64_t sim = 0; sim < 4; ++sim) {
+    const EpisodeRows& rows = wanted.episode(sim);
+    const std::vector<float> actions = rows.action;
+    rollouts.set_steps(sim, wanted.steps(sim) - rows.length);
+    other->sim(sim).Seed(wanted.began(sim));
+    rollouts.Repeat(sim, *policy, actions.data(), rows.length, 5);
+    CHECK(rollouts.episode(sim).stored == 5 && rollouts.steps(sim) == wanted.steps(sim));
+    CHECK(rollouts.episode(sim).obs == rows.obs && rollouts.episode(sim).length == 17);
+    CHECK(rollouts.episode(sim).episode_return == rows.episode_return);
+  }
+  run(&wanted, 1000);
+  run(&rollouts, 1000);
+  for (std::int64_t sim = 0; sim < 4; ++sim) {
+    CHECK(wanted.episode(sim).ended && rollouts.episode(sim).obs == wanted.episode(sim).obs);
+    // more actions than the episode has steps: it ends where it ends
+    std::vector<float> actions = wanted.episode(sim).action;
+    actions.resize(actions.size() + 30);
+    other->sim(sim).Seed(wanted.began(sim));
+    rollouts.Repeat(sim, *policy, actions.data(), wanted.episode(sim).length + 10, 0);
+    CHECK(rollouts.episode(sim).ended && rollouts.episode(sim).obs == wanted.episode(sim).obs);
+  }
+}
+
 void TestJobsThatThrow() {
   WorkerPool pool(3);
   std::atomic<int> done{0};
@@ -276,6 +313,7 @@ int main() {
   td7::TestErrorsStayWithTheirSimulation();
   td7::TestEnginesRunSideBySide();
   td7::TestAStopEndsARunWithinAStep();
+  td7::TestAnEpisodeIsMadeAgainFromItsBeginningAndItsActions();
   td7::TestJobsThatThrow();
   td7::TestModelsThatDoNotCompile();
   return failures == 0 ? 0 : 1;
