@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -32,8 +33,8 @@ from td7.training.run_state import RunState
 
 TASKS = ("HalfCheetah-v5", "Humanoid-v5")
 WARMUP_STEPS = 1000
-COMPILE_STEPS = 1200  # of the first run
 LONGEST_EPISODE = 1000  # the warm-up may be that much longer
+COMPILE_STEPS = 2 * LONGEST_EPISODE + 200  # of the first run: warm-up, an assessment, updates
 PARTS: dict[str, list[tuple[Any, str]]] = {
     "collect": [(Collector, "run"), (Collector, "step")],
     "replay": [
@@ -52,36 +53,41 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
 
 
 class Stopwatch:
-    """Seconds of each part; of a part within another, only the inner one's count."""
+    """Seconds of each part, in each thread; of a part within another, only the inner one's count.
+
+    On a GPU one thread collects while another trains: shares may then sum up to more than 1.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self._running: list[str] = []
-        self._since = perf_counter()
+        self._thread = threading.local()
 
     def reset(self) -> None:
         """Forget what was before the warm-up's end."""
         self.seconds.clear()
-        self._since = perf_counter()
+        self._thread.since = perf_counter()
 
     def timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function, timed as this part."""
 
         def call(*arguments: Any, **named: Any) -> Any:
-            self._turn(lambda: self._running.append(part))
+            running = self._turn()
+            running.append(part)
             try:
                 return function(*arguments, **named)
             finally:
-                self._turn(lambda: self._running.pop())
+                self._turn().pop()
 
         return call
 
-    def _turn(self, change: Callable[[], object]) -> None:
-        now = perf_counter()
-        if self._running:
-            self.seconds[self._running[-1]] += now - self._since
-        self._since = now
-        change()
+    def _turn(self) -> list[str]:
+        """Count the time of the innermost part until now; return this thread's parts."""
+        now, thread = perf_counter(), self._thread
+        running: list[str] = thread.__dict__.setdefault("running", [])
+        if running:
+            self.seconds[running[-1]] += now - thread.since
+        thread.since = now
+        return running
 
 
 @contextmanager
@@ -121,7 +127,7 @@ def measure(task: str, seeds: Sequence[int], steps: int, device: str, execution:
             )
 
         if COMPILE_STEPS:
-            run("compile", WARMUP_STEPS + COMPILE_STEPS)
+            assert run("compile", WARMUP_STEPS + COMPILE_STEPS).updates_per_s > 0
         with watched(stopwatch, on_learning):
             result = run("timed", WARMUP_STEPS + LONGEST_EPISODE + steps)
         wall_s = perf_counter() - start[0]

@@ -6,7 +6,8 @@
 
 An update draws 256 transitions a member from a full buffer (1,000,000 rows; 100,000 each beyond two
 members), trains, and writes the priorities. Everything takes turns within one run. `raw` is the
-best of torch.mm's rates at 256x512x256, 256x768x512 and 2048x256x256; `peak_share` is an update's
+best of torch.mm's rates at 256x512x256, 256x768x512 and 2048x256x256 (on a GPU torch.bmm's, a
+product for each critic of the members); `peak_share` is an update's
 matrix products (counted, without any gradient that is not used) at the rate reached, over it.
 `uneven_debt_waste` is the time that members with debts such as Hopper's take above that of members
 with equal ones, as a share of it.
@@ -65,8 +66,10 @@ class Contest:
         """Time subjects of one precision in turn, the chip's products among them."""
         counts = {subject: self._warmed_up(subject) for subject in subjects}
         for _ in range(self.effort.rounds):
-            peak = product_gflop_per_s(self.device, precision)
-            self.values["raw", f"torch-mm/{precision}/{self.device}", "gflop_per_s"].append(peak)
+            members = subjects[0].members
+            peak = product_gflop_per_s(self.device, precision, members)
+            kind = "torch-mm" if self.device == "cpu" else f"torch-bmm/P{members}"
+            self.values["raw", f"{kind}/{precision}/{self.device}", "gflop_per_s"].append(peak)
             for subject, count in counts.items():
                 start = perf_counter()
                 subject.run(count)
@@ -80,7 +83,9 @@ class Contest:
             lengths = rng.integers(
                 20, 1000, subject.members
             )  # steps, while Hopper learns to stay up
-            debts = np.maximum(1, total * lengths // lengths.sum())
+            if self.device == "cpu":  # a GPU pays whole episodes in little time
+                lengths = np.maximum(1, total * lengths // lengths.sum())
+            debts = lengths
             equal = [int(debts.mean())] * subject.members
             seconds = []
             for owed in (debts.tolist(), equal):

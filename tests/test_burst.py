@@ -114,10 +114,35 @@ def test_a_stop_leaves_the_rest_owed_and_the_burst_goes_on_as_if_whole(kind, sto
 
 
 @pytest.mark.parametrize("kind", ["host", "device"])
+@pytest.mark.parametrize("debts", [[4, 3, 6], [4, 2, 6], [1, 9, 1]])
+def test_who_failed_has_drawn_as_often_as_it_was_updated(kind, debts):
+    trainer, replay = make(kind)
+    trainer.train([3, 3, 3], never)
+    with torch.no_grad():
+        trainer.learner.nets.actor.l3.bias[1] = torch.nan
+    with pytest.raises(NonFiniteLossError, match="seed 8: the actor loss of update 4 must be fin"):
+        trainer.train(debts, never)
+    assert trainer.learner.updates[1] == 3
+    for member, count in enumerate(trainer.learner.updates):
+        assert replay.draw_counter(member) == count
+
+
+@pytest.mark.parametrize("kind", ["host", "device"])
+def test_the_loss_is_named_also_where_nothing_of_a_member_is_finite(kind):
+    trainer, _ = make(kind)
+    trainer.train([3, 3, 3], never)
+    with torch.no_grad():
+        for parameter in trainer.learner.nets.parameters():
+            parameter[1] = torch.nan
+    with pytest.raises(NonFiniteLossError, match="seed 8: the encoder loss of update 4 must be"):
+        trainer.train([30, 30, 30], never)
+
+
+@pytest.mark.parametrize("kind", ["host", "device"])
 def test_a_loss_that_is_not_finite_ends_the_burst_in_the_state_before_it(kind, tmp_path):
     trainer, replay = make(kind)
     trainer.train([3, 3, 3], never)
-    with torch.no_grad():  # its second update from here on fails: the target net is copied at 4
+    with torch.no_grad():  # its next update fails
         trainer.learner.nets.critic.q3.bias[1] = torch.inf
     before = states(trainer)
     told = (replay.max_priority(1), replay.draw_counter(1), replay.priority(3, 1))

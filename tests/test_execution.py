@@ -1,5 +1,8 @@
 """How updates run: compiled code is shared and gives eager results; precisions still learn."""
 
+import functools
+from unittest import mock
+
 import pytest
 import torch
 from torch._dynamo.utils import counters
@@ -7,6 +10,7 @@ from torch._dynamo.utils import counters
 import td7
 from td7.agent.execution import WORTH_COMPILING, choose_execution
 from td7.agent.learner import Learner
+from td7.agent.update import Batch
 from td7.config import TD7Config
 from td7.replay.place import choose_replay, device_bytes
 from test_networks import SIZES, random_batch
@@ -38,6 +42,23 @@ def test_compiled_updates_equal_eager_ones_and_their_code_serves_every_member():
     for name, value in learners[0].tensors().items():
         for other in learners[1:]:
             assert torch.equal(other.tensors()[name], value), name
+
+
+def test_a_process_compiles_more_sizes_than_torch_would_by_itself():
+    torch.compiler.reset()
+    for obs_size in range(2, 12):
+        with mock.patch.object(torch, "compile", functools.partial(torch.compile, backend="eager")):
+            learner = Learner(obs_size, 2, [0], TD7Config(**SIZES, execution="compiled"))
+        batch = Batch(
+            torch.randn(1, 4, obs_size),
+            torch.rand(1, 4, 2),
+            torch.randn(1, 4),
+            torch.randn(1, 4, obs_size),
+            torch.ones(1, 4),
+        )
+        learner.update(batch, torch.randn(1, 4, 2))
+        assert learner.updates == [1]
+    torch.compiler.reset()
 
 
 @pytest.mark.parametrize("execution", ["eager", "compiled"])

@@ -10,8 +10,10 @@ import td7
 from td7.agent.learner import Learner
 from td7.agent.update import Batch
 from td7.replay import DeviceBatch, DeviceLapReplay, LapReplay
+from td7.training import run_state
 from td7.training.batches import DeviceBatches, HostBatches
 from td7.training.burst import Trainer
+from td7.training.metrics import read_metrics
 from test_burst import CONFIG as BURST_CONFIG
 from test_burst import SEEDS, fill, never
 from test_networks import CONFIG, random_batch
@@ -36,17 +38,20 @@ def test_updates_on_the_gpu_equal_those_on_the_cpu():
         torch.testing.assert_close(ours[name].cpu(), value, rtol=0, atol=1e-9)
 
 
-def test_a_run_on_the_gpu_trains_stops_and_goes_on(small_config, quiet):
-    run = quiet()
-    td7.train(
-        "Toy/Wandering-v0",
-        seeds=[0, 1],
-        total_steps=300,
-        config=small_config(),
-        run=run,
-        device="cuda",
-    )
-    assert td7.resume(run.out, total_steps=400, run=run).finished
+@pytest.mark.parametrize("place", ["host", "device"])
+def test_two_turns_on_the_gpu_give_what_one_gives(place, small_config, quiet, monkeypatch):
+    results = []
+    for turns in ([range(2), range(2, 4)], [range(4)]):
+        run = quiet(f"{len(turns)}-turns")
+        monkeypatch.setattr(run_state, "_turns", lambda settings, size, turns=turns: turns)
+        options = {"config": small_config(replay=place), "run": run, "device": "cuda"}
+        td7.train("Toy/Wandering-v0", seeds=[0, 1, 2, 3], total_steps=300, **options)
+        assert td7.resume(run.out, total_steps=400, run=run).finished
+        rows = [row for row in read_metrics(run.out) if row["event"] == "evaluation"]
+        results.append(
+            sorted((r["seed"], r["env_steps"], r["updates"], r["returns"]) for r in rows)
+        )
+    assert results[0] == results[1]
 
 
 def trainer_on_gpu(execution, place):
@@ -151,5 +156,5 @@ def test_replay_cycles_do_not_wait_for_the_gpu(replays):
         gpu.update_priorities(batch.index, -batch.reward, members=[1])
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    with pytest.raises(ValueError, match="a td_error was not finite or negative"):
+    with pytest.raises(ValueError, match="a td_error was negative or not finite"):
         gpu.raise_if_bad()

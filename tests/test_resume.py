@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -14,11 +15,13 @@ from pathlib import Path
 import pytest
 
 import td7
+from td7.agent.optimizer import MemberAdam
 from td7.rollout import stepped
 from td7.run_folder import locked
 from td7.training import online
 from td7.training.metrics import read_metrics
-from td7.training.stop import StopSignal
+from td7.training.saved_state import has_state
+from td7.training.stop import Breaks, StopSignal
 
 TASK = f"{Path(td7.__file__).parent / 'examples' / 'reach_arm.py'}:ReachArm"
 
@@ -159,34 +162,113 @@ def test_two_processes_cannot_train_one_run(small_config, quiet):
     assert td7.resume(run.out, total_steps=150, run=run).finished
 
 
+@pytest.mark.parametrize("room", [0, 5_000])  # bytes: nothing fits, or not all of it
 def test_a_full_disk_while_saving_keeps_the_last_state_and_the_run_going(
-    small_config, quiet, monkeypatch, capsys
+    room, small_config, quiet, monkeypatch, capsys
 ):
     options = {"seeds": [1], "total_steps": 420, "config": small_config()}
     td7.train("Toy/Point-v0", run=quiet("whole"), **options)
-    from td7.training import saved_state
+    save, saves = online.save_state, []
 
-    save, calls = saved_state.save_file, []
+    def with_little_room(state, folder, **where):
+        saves.append(1)
+        if len(saves) != 2:
+            return save(state, folder, **where)
+        before = {p: p.read_bytes() for p in (folder / "state").iterdir()}
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+        try:
+            save(state, folder, **where)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            assert before == {p: p.read_bytes() for p in (folder / "state").iterdir()}
 
-    def full_at_the_second(tensors, path):
-        calls.append(path)
-        if len(calls) == 2:
-            path.write_bytes(b"half of it")
-            raise OSError(28, "No space left on device", str(path))
-        save(tensors, path)
-
-    monkeypatch.setattr(saved_state, "save_file", full_at_the_second)
+    monkeypatch.setattr(online, "save_state", with_little_room)
     run = dataclasses.replace(quiet(save_every_steps=60), progress="plain")
     td7.train("Toy/Point-v0", run=run, **options)
-    assert len(calls) > 3
+    assert len(saves) > 3
     said = capsys.readouterr().out
-    assert "the state could not be saved, and the last one stays: [Errno 28] No space" in said
+    assert "the state could not be saved, and the last one stays: [Errno 27] File too large" in said
+    assert_same(run.out, quiet("whole").out)
+
+
+def test_an_error_within_an_update_leaves_the_state_saved_before(small_config, quiet, monkeypatch):
+    options = {"seeds": [1], "total_steps": 420, "config": small_config()}
+    td7.train("Toy/Point-v0", run=quiet("whole"), **options)
+    run, step, made = quiet(save_every_steps=60), MemberAdam.step, []
+
+    def failing(optimizer, gradients, active):
+        made.append(1)
+        if len(made) == 500:  # between the encoder's step and the critics'
+            raise RuntimeError("a fault of the machine")
+        step(optimizer, gradients, active)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemberAdam, "step", failing)
+        with pytest.raises(RuntimeError, match="a fault of the machine"):
+            td7.train("Toy/Point-v0", run=run, **options)
+    assert td7.resume(run.out, run=run).finished
+    assert_same(run.out, quiet("whole").out)
+
+
+def test_kills_between_two_renames_lose_no_state(small_config, quiet, monkeypatch):
+    options = {"seeds": [1], "total_steps": 230, "config": small_config()}
+    run, whole, rename = quiet(), quiet("whole"), Path.rename
+    for each in (run, whole):
+        td7.train("Toy/Point-v0", run=each, **options)
+    assert td7.resume(whole.out, total_steps=420, run=whole).finished
+
+    def killed(path, target):
+        if path.name == "state.partial":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            td7.resume(run.out, total_steps=420, run=run)
+        assert not (run.out / "state").exists()
+        assert has_state(run.out)
+    monkeypatch.undo()
+    assert td7.resume(run.out, total_steps=420, run=run).finished
+    assert_same(run.out, whole.out)
+
+
+def test_a_run_that_was_killed_before_its_first_save_starts_again(small_config, quiet):
+    options = {"seeds": [1], "total_steps": 230, "config": small_config()}
+    td7.train("Toy/Point-v0", run=quiet("whole"), **options)
+    run = quiet()
+    td7.train("Toy/Point-v0", run=run, **options)
+    shutil.rmtree(run.out / "state")
+    assert td7.resume(run.out, run=run).finished
     assert_same(run.out, quiet("whole").out)
 
 
 def test_a_save_that_is_due_every_moment_is_refused():
     with pytest.raises(ValueError, match=r"save_every_s must be 0 or at least 1, got 0.5"):
         td7.RunConfig(save_every_s=0.5)
+
+
+def test_saves_by_the_clock_take_a_twentieth_of_the_time_at_most(monkeypatch):
+    now, steps, stops = [0.0], [0], [False]
+    monkeypatch.setattr("td7.training.stop.time.monotonic", lambda: now[0])
+    breaks = Breaks(lambda: stops[0], lambda: steps[0], 10.0, 0)
+    due = []
+    for now[0] in (9.0, 10.0):
+        due.append(breaks())
+    breaks.saved(took_s=1.0)
+    for now[0] in (20.0, 29.0, 30.0):
+        due.append(breaks())
+    assert due == [False, True, False, False, True]
+    by_steps = Breaks(lambda: stops[0], lambda: steps[0], 0.0, 5)
+    now[0], steps[0] = 1e9, 4
+    assert not by_steps()
+    steps[0] = 5
+    assert by_steps()
+    by_steps.saved(took_s=100.0)
+    assert not by_steps()
+    stops[0] = True
+    assert by_steps()
 
 
 PROGRAM = """

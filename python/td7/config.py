@@ -156,7 +156,8 @@ class RunConfig:
     num_threads: int = _number(0, 0, 4096)
     """C++ threads that run environments; 0 for one a processor."""
     save_every_s: float = _number(600.0, 0.0, 1e9)
-    """Seconds between two saves of the state; 0 for none but that at the end or at a stop."""
+    """Seconds between two saves of the state, more where one takes long; 0 for none but that at the
+    end or at a stop. A save needs room for three states for a moment."""
     save_every_steps: int = _number(0, 0, 10**12)
     """Environment steps, of all seeds together, between two saves of the state; 0 for none."""
     scratch_dir: str | Path | None = None

@@ -58,6 +58,8 @@ def _execution(device: torch.device) -> str:
     chosen = choose_execution("auto", device, "device", WORTH_COMPILING)
     if chosen == "eager":
         return "eager (a C++ compiler would make them faster)"
+    if chosen == "graph":
+        return "graph"
     return f"{chosen} where {WORTH_COMPILING:,} updates or more are due"
 
 

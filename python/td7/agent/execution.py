@@ -14,6 +14,7 @@ import torch._dynamo
 from td7.config import Execution, Precision, ReplayPlace
 
 F = TypeVar("F", bound=Callable[..., Any])
+MOST_SIZES = 256  # of networks that one process compiles
 WORTH_COMPILING = 10_000  # updates: compiling takes as long as some thousands of them
 
 
@@ -46,8 +47,9 @@ def compiled(function: F, execution: Execution) -> F:
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
-        # losses and gradients are one graph, with nothing of autograd left at run time
-        with torch._dynamo.config.patch(trace_autograd_ops=True):
+        # losses and gradients are one graph, with nothing of autograd left at run time; every
+        # environment's sizes have code of their own
+        with torch._dynamo.config.patch(trace_autograd_ops=True, recompile_limit=MOST_SIZES):
             return as_graph(*args)
 
     return cast(F, call)

@@ -52,12 +52,13 @@ class Batches(Protocol):
 class HostBatches:
     """Batches from `LapReplay`, of which the group is the members from `first` on.
 
-    On a GPU the TD errors come back while the rest of the update still runs, and two pinned buffers
-    take turns, so that none is overwritten while it is copied.
+    On a GPU the TD errors come back while the rest of the update still runs. The pinned buffer is
+    filled again only after that, when it has long been copied.
     """
 
     def __init__(self, learner: Learner, replay: LapReplay, first: int) -> None:
         self.learner, self.replay, self.first = learner, replay, first
+        self._draws = _Draws(learner, replay, first)
         self._members: list[int] = []
 
     @property
@@ -67,14 +68,13 @@ class HostBatches:
 
     def begin(self, members: Sequence[int], count: int) -> int:
         """Prepare updates of these members."""
-        self._drawn_from = list(self.learner.updates)
-        self._drawn = 0
+        self._draws.begin(members)
         if self._members == list(members):
             return count
         learner, replay, self._members = self.learner, self.replay, list(members)
         sizes = learner.config.batch_size, replay.obs_size, replay.action_size
         self._chosen = np.array(members, np.int64) + self.first
-        self._buffers = [TensorBatch(len(members), *sizes, device=learner.device) for _ in range(2)]
+        self._buffer = TensorBatch(len(members), *sizes, device=learner.device)
         pinned = learner.device.type == "cuda"
         self._errors = torch.empty(learner.members, sizes[0], pin_memory=pinned)
         self._alive = torch.empty(learner.members, dtype=torch.bool, pin_memory=pinned)
@@ -86,10 +86,8 @@ class HostBatches:
 
     def next(self) -> tuple[Batch, Tensor]:
         """Sample by the priorities written so far; on a CPU the next call overwrites the batch."""
-        self._buffers.reverse()
-        buffer = self._buffers[0]
+        buffer = self._buffer
         self.replay.sample(buffer.reward.shape[1], members=self._chosen, out=buffer.arrays)
-        self._drawn += 1
         batch = Batch(*(self._there(getattr(buffer, name)) for name in FIELDS))
         counts = [self.learner.updates[m] for m in self._members]
         noise = _noise(self.learner, self._members, counts, self.replay.action_size)
@@ -109,7 +107,7 @@ class HostBatches:
             self._copied.synchronize()
         alive = self._alive[self._members].numpy()
         errors = self._errors[self._members].numpy()
-        index = self._buffers[0].arrays.index
+        index = self._buffer.arrays.index
         self.replay.update_priorities(index[alive], errors[alive], members=self._chosen[alive])
         return bool(alive.all())
 
@@ -120,10 +118,7 @@ class HostBatches:
 
     def end(self) -> None:
         """Give back the draw of an update that failed."""
-        for member in self._members:
-            made = self.learner.updates[member] - self._drawn_from[member]
-            _give_back(self.replay, member + self.first, self._drawn - made)
-        self._drawn_from, self._drawn = list(self.learner.updates), 0
+        self._draws.end()
 
     def _there(self, values: Tensor) -> Tensor:
         """Put values [M, ...] on the device, as rows of the group [P, ...]."""
@@ -147,9 +142,7 @@ class DeviceBatches:
         )
         self._taken = torch.zeros(1, dtype=torch.int64, device=learner.device)
         self._uniforms = torch.empty(0)
-        self._members: list[int] = []
-        self._prepared = 0
-        self._counts: list[int] = []
+        self._draws = _Draws(learner, replay, 0)
 
     @property
     def generation(self) -> int:
@@ -163,15 +156,15 @@ class DeviceBatches:
         shape = (AHEAD, learner.members, replay.levels, size)
         if self._uniforms.shape != shape:
             self._uniforms = torch.zeros(shape, dtype=torch.float64, device=learner.device)
+        self._draws.begin(members)
         uniforms = replay.uniforms(size, members=members, calls=prepared)
-        self._members, self._prepared = list(members), prepared
-        self._counts = [learner.updates[m] for m in members]
+        counts = [learner.updates[m] for m in members]
         rows = learner.rows(members)
         there = uniforms.to(learner.device, non_blocking=True)
         self._uniforms[:prepared].index_copy_(1, rows, there)
         noise = torch.stack(
             [
-                _noise(learner, members, [c + k for c in self._counts], replay.action_size)
+                _noise(learner, members, [c + k for c in counts], replay.action_size)
                 for k in range(prepared)
             ]
         )
@@ -205,16 +198,30 @@ class DeviceBatches:
 
     def end(self) -> None:
         """Give back the draws of updates that were not made; see `raise_if_bad` of the replay."""
-        for member, count in zip(self._members, self._counts, strict=True):
-            made = self.learner.updates[member] - count
-            _give_back(self.replay, member, self._prepared - made)
-        self._members, self._counts, self._prepared = [], [], 0
+        self._draws.end()
         self.replay.raise_if_bad()
 
 
-def _give_back(replay: LapReplay | DeviceLapReplay, member: int, draws_unused: int) -> None:
-    counter = replay.draw_counter(member)
-    replay.set_draw_counter(counter - draws_unused, member)
+class _Draws:
+    """Keeps a member's draws in step with its updates: those of updates not made are given back."""
+
+    def __init__(self, learner: Learner, replay: LapReplay | DeviceLapReplay, first: int) -> None:
+        self._learner, self._replay, self._first = learner, replay, first
+        self._ahead: dict[int, int] = {}  # by member: draws less updates, as the burst found them
+
+    def begin(self, members: Sequence[int]) -> None:
+        """Note where members stand before their first draw of a burst."""
+        for member in members:
+            if member not in self._ahead:
+                drawn = self._replay.draw_counter(member + self._first)
+                self._ahead[member] = drawn - self._learner.updates[member]
+
+    def end(self) -> None:
+        """Put the counters where the updates that were made have brought them."""
+        for member, ahead in self._ahead.items():
+            drawn = ahead + self._learner.updates[member]
+            self._replay.set_draw_counter(drawn, member + self._first)
+        self._ahead.clear()
 
 
 def _noise(

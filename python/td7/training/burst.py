@@ -72,6 +72,7 @@ class Trainer:
         self.learner, self.batches = learner, batches
         self.metrics = UpdateMetrics()
         self.zs_rank: dict[int, float] = {}  # after a burst in which the member's targets moved
+        self.within_update = False  # stays true where an error cut an update in two
         self._active = learner.mask(range(learner.members))
         self._moved: set[int] = set()  # members whose targets moved in this burst
         self._obs = self._seen = torch.empty(0)  # of the last update; of the last one of each
@@ -121,7 +122,8 @@ class Trainer:
         self.batches.end()
         if self._moved:
             with torch.no_grad():
-                ranks = effective_rank(learner.nets.fixed_encoder.zs(self._seen)).tolist()
+                zs = learner.nets.fixed_encoder.zs(self._seen).nan_to_num()  # of who has failed
+                ranks = effective_rank(zs).tolist()
             self.zs_rank |= {member: ranks[member] for member in self._moved}
             self._moved.clear()
         return error
@@ -142,11 +144,13 @@ class Trainer:
                 return False
             if not prepared:
                 prepared = self.batches.begin(members, count)
+            self.within_update = True
             made = self._make(members, prepared)
             all_alive = self.batches.settle()
             for _ in range(made):
                 if due := self.learner.advance(members):
                     self._targets_moved(due)
+            self.within_update = False
             for member in members:
                 debts[member] -= made
             on_updates(members, made)
@@ -183,4 +187,6 @@ class Trainer:
         batch, noise = self.batches.next()
         result = self.learner.step(batch, noise, self._active, with_actor, self.batches.put)
         self.metrics.add(result)
-        self._obs = batch.obs
+        if self._obs.shape != batch.obs.shape:
+            self._obs = torch.empty_like(batch.obs)
+        self._obs.copy_(batch.obs)  # in place: a graph that is launched again runs no Python

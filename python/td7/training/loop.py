@@ -39,8 +39,6 @@ def run_turns(run: RunState, report: Report, breaks: Breaks) -> None:
                 for turn in run.turns:
                     _collect(run, turn, report, breaks)
                     _evaluate_settled(run, turn, report, breaks)
-                    if all(run.learning):
-                        report.progress.learning_started()
                     last, burst = burst, None
                     try:
                         if last is not None:
@@ -100,6 +98,8 @@ def _collect(run: RunState, turn: Sequence[int], report: Report, breaks: Breaks)
     while not breaks():
         env_steps = run.collector.env_steps
         report.progress.env_steps[:] = env_steps
+        if all(run.learning):
+            report.progress.learning_started()
         members = [m for m in members if run.debts[m] == 0 and env_steps[m] < total]
         if not members:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,13 +129,17 @@ def _run(state: RunState, folder: Path, run: RunConfig, notes: Sequence[str] = (
             while not (stopped() or state.finished()):
                 run_turns(state, report, breaks)
                 if not (stopped() or state.finished()):
+                    began = time.monotonic()
                     _save_on_the_way(state, folder, report, stopped)
-                    breaks.saved()
+                    breaks.saved(time.monotonic() - began)
         except KeyboardInterrupt:
             # a second signal cut an update in two: what was saved before is better than that
             report.say("interrupted: the state was not saved")
             raise
         except BaseException:
+            if not state.is_whole():
+                report.say("an update was cut in two: the state saved before stays the last one")
+                raise
             state.collector.cut()  # the same episode might fail again
             _save(state, folder, report, stopped)
             raise

@@ -138,6 +138,10 @@ class RunState:
             with torch.cuda.stream(stream):
                 yield
 
+    def is_whole(self) -> bool:
+        """Whether no error has cut an update in two."""
+        return not any(trainer.within_update for trainer in self.trainers)
+
     def pop_update_metrics(self, member: int) -> dict[str, float]:
         """Return the means of a member's update metrics since the last time."""
         trainer, local = self._trainer_of(member)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file as load_numpy
-from safetensors.numpy import save_file as save_numpy
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import save as save_numpy
+from safetensors.torch import load_file, save
 
 from td7.agent.checkpoint import CheckpointRule
 from td7.files import sha256_of, sync, write_json
@@ -34,9 +34,10 @@ def save_state(run: RunState, folder: Path, *, wall_s: float, metrics_bytes: int
     partial, final, old = folder / "state.partial", folder / "state", folder / "state.old"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_file(run.learners.tensors(), partial / "learner.safetensors")
+    # in memory first: what safetensors writes itself fails by errors that are no OSError
+    (partial / "learner.safetensors").write_bytes(save(run.learners.tensors()))
     simulations = [run.rollouts.states(member) for member in range(len(run.rules))]
-    save_numpy(_actions(simulations), partial / "episodes.safetensors")
+    (partial / "episodes.safetensors").write_bytes(save_numpy(_actions(simulations)))
     for name, replay in _replays(run).items():
         replay.save(partial / name)
     write_json(
@@ -47,8 +48,8 @@ def save_state(run: RunState, folder: Path, *, wall_s: float, metrics_bytes: int
     write_json(partial / "manifest.json", {"schema": SCHEMA, "sha256": sums})
     for path in (*partial.iterdir(), partial):
         sync(path)
-    shutil.rmtree(old, ignore_errors=True)
-    if final.exists():
+    if final.exists():  # else a kill came between the two renames, and the old one is all there is
+        shutil.rmtree(old, ignore_errors=True)
         final.rename(old)
     partial.rename(final)
     sync(folder)

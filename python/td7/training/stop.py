@@ -42,7 +42,8 @@ class StopSignal:
 class Breaks:
     """Whether the loop is to break off: stopped for good, or since a save is due.
 
-    Every save_every_s seconds or save_every_steps of env_steps(), 0 for never, since `saved`.
+    Every save_every_s seconds or save_every_steps of env_steps(), 0 for never, since `saved`; a
+    save by the clock waits until saving takes no more than a twentieth of the time.
     """
 
     def __init__(
@@ -54,18 +55,19 @@ class Breaks:
     ) -> None:
         self.stopped, self._env_steps = stopped, env_steps
         self._every_s, self._every_steps = save_every_s, save_every_steps
-        self.saved()
+        self.saved(0.0)
 
-    def saved(self) -> None:
-        """Note that the state has just been saved, or could not be."""
+    def saved(self, took_s: float) -> None:
+        """Note that the state has just been saved, or could not be, and how long that took."""
         self._saved_at, self._saved_steps = time.monotonic(), self._env_steps()
+        self._wait_s = max(self._every_s, 20 * took_s)
 
     def __call__(self) -> bool:
         """Whether the loop is to break off; asked from any thread."""
         return self.stopped() or self._save_due()
 
     def _save_due(self) -> bool:
-        if self._every_s and time.monotonic() - self._saved_at >= self._every_s:
+        if self._every_s and time.monotonic() - self._saved_at >= self._wait_s:
             return True
         return bool(self._every_steps) and (
             self._env_steps() - self._saved_steps >= self._every_steps
