@@ -342,5 +342,6 @@ def test_killed_runs_end_as_an_unbroken_one(tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_runs_that_are_killed_fifty_times_end_as_an_unbroken_one(tmp_path):
     assert torture(tmp_path, 50) == 50
