@@ -134,9 +134,13 @@ def train_table(results: dict[str, Any]) -> str:
     found = {(row["case"], row["metric"]): row["median"] for row in results["rows"]}
     table = ["| | " + " | ".join(TRAIN_COLUMNS.values()) + " |", "|---|" + "---:|" * 6]
     for case in dict.fromkeys(case for case, _ in found):
-        values = [found[case, metric] for metric in TRAIN_COLUMNS]
-        cells = [f"{v:.1f}" if v > 1 else f"{100 * v:.1f} %" for v in values]
-        table.append(f"| {case.replace('/P1/', ', 1 seed, ')} | " + " | ".join(cells) + " |")
+        task, seeds, device = case.split("/")
+        cells = [
+            f"{100 * value:.1f} %" if metric.startswith("share_") else f"{value:.1f}"
+            for metric, value in ((name, found[case, name]) for name in TRAIN_COLUMNS)
+        ]
+        what = f"{task}, {seeds[1:]} seed{'s' if seeds != 'P1' else ''}, {device}"
+        table.append(f"| {what} | " + " | ".join(cells) + " |")
     steps, how = f"{results['steps']:,} steps", f"{results['execution']} updates"
     return "\n".join([*table, "", f"{steps}, {how}. {_provenance(results, ())}"])
 
