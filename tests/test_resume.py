@@ -20,7 +20,7 @@ from td7.rollout import stepped
 from td7.run_folder import locked
 from td7.training import online
 from td7.training.metrics import read_metrics
-from td7.training.saved_state import has_state
+from td7.training.saved_state import latest
 from td7.training.stop import Breaks, StopSignal
 
 TASK = f"{Path(td7.__file__).parent / 'examples' / 'reach_arm.py'}:ReachArm"
@@ -30,9 +30,9 @@ def everything(folder):
     """Return all that a run has come to: weights, replay, counters, metrics; no times of day."""
     state = folder / "state"
     files = {
-        path.name: path.read_bytes()
-        for path in state.iterdir()
-        if path.suffix in (".bin", ".safetensors")
+        path.relative_to(state): path.read_bytes()
+        for path in state.rglob("*")
+        if path.is_file() and path.suffix != ".json"
     }
     counters = json.loads((state / "counters.json").read_text())
     del counters["wall_s"], counters["metrics_bytes"]
@@ -228,7 +228,7 @@ def test_kills_between_two_renames_lose_no_state(small_config, quiet, monkeypatc
         with pytest.raises(KeyboardInterrupt):
             td7.resume(run.out, total_steps=420, run=run)
         assert not (run.out / "state").exists()
-        assert has_state(run.out)
+        assert latest(run.out)
     monkeypatch.undo()
     assert td7.resume(run.out, total_steps=420, run=run).finished
     assert_same(run.out, whole.out)

@@ -154,8 +154,9 @@ py::array_t<float> SavedRows(const py::object& self, std::int64_t member) {
 }
 
 // weights and rows: one array a member.
-void Save(LapLedgers& ledgers, const std::string& path, py::handle max_priority,
-          const std::vector<py::object>& weights, const std::vector<py::object>& rows) {
+void Save(LapLedgers& ledgers, const std::string& path, bool in_pieces, const std::string& earlier,
+          py::handle max_priority, const std::vector<py::object>& weights,
+          const std::vector<py::object>& rows) {
   const auto most = CopyVector<float>(max_priority, "max_priority", ledgers.members());
   if (weights.size() != most.size() || rows.size() != most.size()) {
     throw std::invalid_argument("weights and rows must have " + std::to_string(most.size()) +
@@ -169,7 +170,7 @@ void Save(LapLedgers& ledgers, const std::string& path, py::handle max_priority,
     numbers.push_back({most[i], weight_data, SizeOf(weights[i], 0), row_data, SizeOf(rows[i], 0)});
   }
   const py::gil_scoped_release unlocked;
-  ledgers.Save(path, numbers);
+  ledgers.Save(path, {in_pieces, earlier}, numbers);
 }
 
 std::unique_ptr<LapLedgers> MakeLedgers(std::int64_t capacity, int obs_size, int action_size,
@@ -224,8 +225,8 @@ void register_ledger(py::module_& module) {
       .def("draw_counter", &LapLedgers::DrawCounter, Unlocked())
       .def("set_draw_counter", &LapLedgers::SetDrawCounter, Unlocked(), py::arg("member"),
            py::arg("counter"))
-      .def("save", &Save, py::arg("path"), py::arg("max_priority"), py::arg("weights"),
-           py::arg("rows"))
+      .def("save", &Save, py::arg("path"), py::arg("in_pieces"), py::arg("earlier"),
+           py::arg("max_priority"), py::arg("weights"), py::arg("rows"))
       .def("read", &Read, py::arg("path"))
       .def("restore", &Restore, py::arg("saved"));
 }

@@ -198,7 +198,11 @@ void register_replay(py::module_& module) {
             });
           },
           Unlocked())
-      .def("save", &LapReplay::Save, Unlocked(), py::arg("path"))
+      .def(
+          "save",
+          [](LapReplay& replay, const std::string& path, bool in_pieces,
+             const std::string& earlier) { replay.Save(path, {in_pieces, earlier}); },
+          Unlocked(), py::arg("path"), py::arg("in_pieces"), py::arg("earlier"))
       .def("load", &LapReplay::Load, Unlocked(), py::arg("path"));
 }
 

@@ -139,12 +139,12 @@ class LapBuffer {
 
   const SumTree& tree() const { return tree_; }
 
-  // Everything but the config, for exact continuation (lap_state.h), and bytes of it on disk.
-  std::size_t StateBytes() const;
+  // Everything but the config, for exact continuation (lap_state.h).
   MemberState State() const;  // points into the buffer
-  // REQUIRES: a new buffer of the same config. Throws std::invalid_argument, leaving it
-  // unspecified.
-  void ReadState(StateReader* reader);
+  PieceSums* sums() { return rows_.sums(); }
+  // `pieces` is the folder of the rows, empty if they are in the file. REQUIRES: a new buffer of
+  // the same config. Throws std::invalid_argument and std::system_error, leaving it unspecified.
+  void ReadState(const std::string& pieces, StateReader* reader);
   // Whether what ReadState read is free of contradictions. O(slots used (S + A)).
   bool StateIsSound() const;
   // Hands the ledger over; of the buffer only rows and weights may be used afterwards.

@@ -7,7 +7,6 @@
 
 #include "random/philox.h"
 #include "replay/lap_checks.h"
-#include "replay/lap_state.h"
 #include "replay/number_text.h"
 
 namespace td7 {
@@ -198,7 +197,8 @@ std::size_t LapLedgers::CommittedBytes() {
   return bytes;
 }
 
-void LapLedgers::Save(const std::string& path, const std::vector<Numbers>& numbers) {
+void LapLedgers::Save(const std::string& path, const RowsPlace& place,
+                      const std::vector<Numbers>& numbers) {
   const Lock alone(mutex_);
   if (numbers.size() != members_.size()) {
     throw std::invalid_argument("weights and rows must have one array a member");
@@ -209,9 +209,9 @@ void LapLedgers::Save(const std::string& path, const std::vector<Numbers>& numbe
     CheckCount("weights", numbers[i].weight_count, ledger.used_slots());
     CheckCount("rows", numbers[i].row_count, ledger.made_slots());
     states.push_back({&members_[i].ledger, configs_[i].seed, members_[i].draw_counter,
-                      numbers[i].max_priority, numbers[i].weights, numbers[i].rows});
+                      numbers[i].max_priority, numbers[i].weights, numbers[i].rows, nullptr});
   }
-  SaveMembers(path, config(), states);
+  SaveMembers(path, place, config(), states);
 }
 
 std::vector<LapBuffer> LapLedgers::Read(const std::string& path) const {

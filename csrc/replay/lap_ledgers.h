@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "replay/lap_buffer.h"
+#include "replay/lap_state.h"
 #include "replay/slot_ledger.h"
 
 namespace td7 {
@@ -104,7 +105,7 @@ class LapLedgers {
 
   // Writes the file of lap_state.h. `numbers` has one entry a member. Throws std::invalid_argument
   // if a count is not the ledger's.
-  void Save(const std::string& path, const std::vector<Numbers>& numbers);
+  void Save(const std::string& path, const RowsPlace& place, const std::vector<Numbers>& numbers);
 
   // Reads such a file; Restore then goes on from what Read gave, and takes it: rows and weights of
   // the buffers stay where they are. Throws std::invalid_argument if it was read by another.

@@ -3,7 +3,6 @@
 #include <stdexcept>
 
 #include "replay/lap_checks.h"
-#include "replay/lap_state.h"
 
 namespace td7 {
 
@@ -87,9 +86,9 @@ std::size_t LapReplay::CommittedBytes() {
   return bytes;
 }
 
-void LapReplay::Save(const std::string& path) {
+void LapReplay::Save(const std::string& path, const RowsPlace& place) {
   const Lock alone(mutex_);
-  SaveMembers(path, members_);
+  SaveMembers(path, place, &members_);
 }
 
 void LapReplay::Load(const std::string& path) {

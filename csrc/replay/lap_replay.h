@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "replay/lap_buffer.h"
+#include "replay/lap_state.h"
 
 namespace td7 {
 
@@ -60,7 +61,7 @@ class LapReplay {
   std::size_t CommittedBytes();
 
   // See lap_state.h. A load that throws changes nothing.
-  void Save(const std::string& path);
+  void Save(const std::string& path, const RowsPlace& place);
   void Load(const std::string& path);
 
  private:

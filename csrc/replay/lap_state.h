@@ -3,6 +3,9 @@
 //   file    magic and version, file bytes, config, members one by one, checksum
 //   member  seed, counters, sizes; streams; segments, queue, free list; weights; rows
 //
+// In place of the rows there may be the checksums of their pieces, which then lie in the folder
+// FILE.rows (row_pieces.h): so a save writes only the rows that have changed since an earlier one.
+//
 // The checksum is of all bytes before it. The magic, in a hex dump, begins with TD7LAP.
 // Numbers are as the machine has them; a file from a machine of the other byte order is refused.
 // Inner sums of the tree are not stored: they follow from the weights.
@@ -14,6 +17,7 @@
 #include <vector>
 
 #include "replay/lap_buffer.h"
+#include "replay/row_pieces.h"
 #include "replay/slot_ledger.h"
 
 namespace td7 {
@@ -26,13 +30,20 @@ struct MemberState {
   float max_priority;
   const float* weights;  // [ledger->used_slots()]
   const float* rows;     // [ledger->made_slots(), S + A + 2], as in row_store.h
+  PieceSums* sums;       // of these rows, or null
+};
+
+// Where a save puts the rows.
+struct RowsPlace {
+  bool in_pieces = false;  // else in the file itself
+  std::string earlier;     // path of an earlier save, whose pieces need not be written again
 };
 
 // Writes the members, which share one config but for the seed, to path + ".partial", flushes it to
 // the device and renames it to path, so that an older file there is whole until the new one is.
-// Throws std::system_error.
-void SaveMembers(const std::string& path, const std::vector<LapBuffer>& members);
-void SaveMembers(const std::string& path, const LapConfig& config,
+// Throws std::system_error, and std::invalid_argument if the folder of the pieces is there already.
+void SaveMembers(const std::string& path, const RowsPlace& place, std::vector<LapBuffer>* members);
+void SaveMembers(const std::string& path, const RowsPlace& place, const LapConfig& config,
                  const std::vector<MemberState>& members);
 
 // Reads what SaveMembers wrote, as new buffers. `configs` is what the caller expects, one a member.

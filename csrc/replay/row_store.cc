@@ -31,7 +31,8 @@ RowStore::RowStore(std::int64_t max_rows, int obs_size, int action_size,
     : max_rows_(max_rows),
       obs_size_(static_cast<std::size_t>(obs_size)),
       action_size_(static_cast<std::size_t>(action_size)),
-      stride_(obs_size_ + action_size_ + 2) {
+      stride_(obs_size_ + action_size_ + 2),
+      sums_(max_rows, row_bytes()) {
   const std::size_t bytes = static_cast<std::size_t>(max_rows) * row_bytes();
   if (scratch_dir.empty()) {
     memory_.emplace(bytes);
@@ -47,14 +48,16 @@ bool RowStore::SameObs(std::int64_t index, const float* obs) const {
 }
 
 void RowStore::WriteObs(std::int64_t index, const float* obs) {
-  std::memcpy(row(index), obs, obs_size_ * sizeof(float));
+  std::memcpy(rows_ + Offset(index), obs, obs_size_ * sizeof(float));
+  sums_.Changed(index);
 }
 
 void RowStore::WriteStep(std::int64_t index, const float* action, float reward, bool terminated) {
-  float* here = row(index) + obs_size_;
+  float* here = rows_ + Offset(index) + obs_size_;
   std::memcpy(here, action, action_size_ * sizeof(float));
   here[action_size_] = reward;
   here[action_size_ + 1] = terminated ? 0.0F : 1.0F;
+  sums_.Changed(index);
 }
 
 void RowStore::Gather(const std::int64_t* slots, std::size_t n, const SampleOutput& output) const {

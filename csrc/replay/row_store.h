@@ -16,6 +16,7 @@
 #include <string>
 
 #include "replay/reserved_memory.h"
+#include "replay/row_pieces.h"
 #include "replay/scratch_file.h"
 
 namespace td7 {
@@ -67,13 +68,18 @@ class RowStore {
   std::size_t obs_size() const { return obs_size_; }
   std::size_t action_size() const { return action_size_; }
   std::size_t row_bytes() const { return stride_ * sizeof(float); }
-  float* row(std::int64_t index) { return rows_ + Offset(index); }
   const float* row(std::int64_t index) const { return rows_ + Offset(index); }
 
   // True if the row's obs has these very bits (0.0 and -0.0 differ).
   bool SameObs(std::int64_t index, const float* obs) const;
 
   void WriteObs(std::int64_t index, const float* obs);
+
+  // For whoever restores what was saved. REQUIRES: Reach; no row has been written.
+  float* BeginRestore() { return rows_; }
+
+  // The checksums of what has been written so far.
+  PieceSums* sums() { return &sums_; }
 
   // Writes all of a row but its obs.
   void WriteStep(std::int64_t index, const float* action, float reward, bool terminated);
@@ -96,7 +102,8 @@ class RowStore {
   [[maybe_unused]] std::int64_t max_rows_;  // for assert
   std::size_t obs_size_;
   std::size_t action_size_;
-  std::size_t stride_;                    // floats a row
+  std::size_t stride_;  // floats a row
+  PieceSums sums_;
   std::optional<ReservedMemory> memory_;  // where the rows lie, or
   ScratchFile file_;
   float* rows_;

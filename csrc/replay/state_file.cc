@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <fcntl.h>
@@ -32,29 +33,50 @@ void Settle(std::FILE* file, const std::string& what) {
 #endif
 }
 
-// The same for a renaming in the folder of `path`, where the system can do it.
+File Open(const std::string& path, const char* mode, const char* doing) {
+  File file(std::fopen(path.c_str(), mode));
+  if (file == nullptr) ThrowSystem(doing + path);
+  return file;
+}
+
+void Close(File file, const std::string& what) {
+  if (std::fflush(file.get()) != 0) ThrowSystem(what);
+  Settle(file.get(), what);
+  if (std::fclose(file.release()) != 0) ThrowSystem(what);
+}
+
+}  // namespace
+
+void WriteFile(const std::string& path, const void* data, std::size_t bytes) {
+  const std::string what = "cannot write " + path;
+  File file = Open(path, "wb", "cannot write ");
+  if (std::fwrite(data, 1, bytes, file.get()) != bytes) ThrowSystem(what);
+  Close(std::move(file), what);
+}
+
+void ReadFile(const std::string& path, void* data, std::size_t bytes) {
+  const File file = Open(path, "rb", "cannot read ");
+  errno = 0;
+  if (std::fread(data, 1, bytes, file.get()) != bytes) ThrowSystem("cannot read " + path);
+}
+
 void SettleFolder(const std::string& path) {
 #if defined(TD7_POSIX)
-  const std::string parent = std::filesystem::path(path).parent_path().string();
-  const int folder = open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_CLOEXEC);
+  const int folder = open(path.empty() ? "." : path.c_str(), O_RDONLY | O_CLOEXEC);
   if (folder < 0) return;
   const bool failed = fsync(folder) != 0 && errno == EIO;
   close(folder);
   if (failed) {
     errno = EIO;
-    ThrowSystem("cannot write the folder of " + path);
+    ThrowSystem("cannot write the folder " + path);
   }
 #else
   (void)path;
 #endif
 }
 
-}  // namespace
-
 StateWriter::StateWriter(const std::string& path)
-    : path_(path), partial_(path + ".partial"), file_(std::fopen(partial_.c_str(), "wb")) {
-  if (file_ == nullptr) ThrowSystem("cannot write " + partial_);
-}
+    : path_(path), partial_(path + ".partial"), file_(Open(partial_, "wb", "cannot write ")) {}
 
 StateWriter::~StateWriter() {
   if (finished_) return;
@@ -70,18 +92,14 @@ void StateWriter::Bytes(const void* data, std::size_t bytes) {
 
 void StateWriter::Finish() {
   Value(checksum_.Value());
-  const std::string what = "cannot write " + partial_;
-  if (std::fflush(file_.get()) != 0) ThrowSystem(what);
-  Settle(file_.get(), what);
-  if (std::fclose(file_.release()) != 0) ThrowSystem(what);
+  Close(std::move(file_), "cannot write " + partial_);
   std::filesystem::rename(partial_, path_);
   finished_ = true;
-  SettleFolder(path_);
+  SettleFolder(std::filesystem::path(path_).parent_path().string());
 }
 
 StateReader::StateReader(const std::string& path)
-    : path_(path), file_(std::fopen(path.c_str(), "rb")) {
-  if (file_ == nullptr) ThrowSystem("cannot read " + path_);
+    : path_(path), file_(Open(path, "rb", "cannot read ")) {
   file_bytes_ = std::filesystem::file_size(path_);
   left_ = file_bytes_;
 }

@@ -1,4 +1,5 @@
-// Files of saved state: bytes in order, a checksum at the end, and errors that name the file.
+// Files of saved state: bytes in order, a checksum at the end, and errors that name the file; and
+// files written or read at once.
 //
 // Not here: what the bytes mean (lap_state.h). Not thread-safe.
 #ifndef TD7_REPLAY_STATE_FILE_H_
@@ -19,6 +20,13 @@ struct FileCloser {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 using File = std::unique_ptr<std::FILE, FileCloser>;
+
+// Writes a whole file, to the device; reads one, REQUIRES: of that size. Throw std::system_error.
+void WriteFile(const std::string& path, const void* data, std::size_t bytes);
+void ReadFile(const std::string& path, void* data, std::size_t bytes);
+
+// Waits until the names in a folder lie on the device, where the system can tell.
+void SettleFolder(const std::string& folder);
 
 // Appends to path + ".partial" and to its checksum. Methods throw std::system_error; a writer that
 // goes without having finished removes its file.

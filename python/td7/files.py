@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and told apart by their checksum."""
+"""Files that are written whole or not at all, and JSON that is read with suspicion."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+MOST_JSON = 2**26  # bytes
+
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
@@ -15,12 +17,36 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON beside `path`, flush it to the disk and move it into place."""
+def write_file(path: Path, content: bytes) -> None:
+    """Write beside `path`, flush it to the disk and move it into place; raises OSError."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    partial.write_bytes(content)
     sync(partial)
     partial.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, whole or not at all."""
+    write_file(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path, schema: str, advice: str = "") -> dict[str, Any]:
+    """Return the JSON object of a file with its `schema` checked and left out.
+
+    Raises ValueError, naming the file, where it is missing, larger than 64 MiB, no JSON object or
+    of another schema; `advice` is then added.
+    """
+    try:
+        if path.stat().st_size > MOST_JSON:
+            raise ValueError(f"it is larger than {MOST_JSON} bytes")
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        if not isinstance(content, dict):
+            raise ValueError("it is no JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} does not parse: {error}") from error
+    if (found := content.pop("schema", None)) != schema:
+        raise ValueError(f"{path}: schema must be {schema}, got {found!r}{advice}")
+    return content
 
 
 def sync(path: Path) -> None:
@@ -30,3 +56,7 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from td7.config import TD7Config
-from td7.files import write_json
+from td7.files import read_json, write_json
 
 SCHEMA = "td7.run/1"
 
@@ -74,7 +73,8 @@ def check_free(folder: Path, overwrite: bool) -> None:
 def make_run_folder(folder: Path, settings: RunSettings) -> None:
     """Write the config.json of a new run, in place of the run that was there."""
     if (folder / "config.json").exists():
-        for name in ("tensorboard", "policy", "bundle", "state", "state.old", "state.partial"):
+        states = ("state", "state.old", "state.partial", "state.torn")
+        for name in ("tensorboard", "policy", "bundle", *states):
             shutil.rmtree(folder / name, ignore_errors=True)
         for name in ("metrics.jsonl", "machine.json"):
             (folder / name).unlink(missing_ok=True)
@@ -91,10 +91,8 @@ def read_settings(folder: Path) -> RunSettings:
     path = folder / "config.json"
     if not path.is_file():
         raise ValueError(f"{folder} holds no run (no config.json)")
+    content = read_json(path, SCHEMA)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("schema", None) != SCHEMA:
-            raise ValueError(f"the schema is not {SCHEMA}")
         content["config"] = TD7Config(**content["config"])
         content["seeds"] = tuple(content["seeds"])
         return RunSettings(**content)

@@ -97,7 +97,7 @@ void FilesAreThoseOfLapReplay(const std::string& path) {
           packed);
     }
   }
-  replay.Save(path);
+  replay.Save(path, {});
   const std::string wanted = FileOf(path);
   CHECK(Saved(&ledgers, kept, path) == wanted);
 
@@ -112,9 +112,10 @@ void FilesAreThoseOfLapReplay(const std::string& path) {
   CHECK(ledgers.DrawCounter(0) == 1 && loaded.DrawCounter(0) == 0);
   CHECK_THROWS(ledgers.FillUniforms({1, 0}, 1, 8, 2, uniforms.data()), std::invalid_argument,
                "levels must be at least 3, got 2");
-  CHECK_THROWS(loaded.Save(path, {}), std::invalid_argument, "one array a member");
-  CHECK_THROWS(loaded.Save(path, {{1.0F, nullptr, 0, nullptr, 0}, {1.0F, nullptr, 0, nullptr, 0}}),
-               std::invalid_argument, "weights must be of");
+  CHECK_THROWS(loaded.Save(path, {}, {}), std::invalid_argument, "one array a member");
+  CHECK_THROWS(
+      loaded.Save(path, {}, {{1.0F, nullptr, 0, nullptr, 0}, {1.0F, nullptr, 0, nullptr, 0}}),
+      std::invalid_argument, "weights must be of");
   std::remove(path.c_str());
 }
 

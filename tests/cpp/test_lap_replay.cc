@@ -90,7 +90,7 @@ void ThreadsShareAReplay(const std::string& path) {
       replay.Get(0, [](const LapBuffer& buffer) { return buffer.size(); });
       replay.CommittedBytes();
     }
-    if (i == 0) replay.Save(path);
+    if (i == 0) replay.Save(path, {});
     if (i == 3) replay.EndEpisode(1, 0);
   });
   CHECK(whole);

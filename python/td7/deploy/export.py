@@ -18,8 +18,8 @@ from td7.deploy.bundle import SCHEMA, graphs
 from td7.deploy.policy import Policy, load_policy
 from td7.deploy.verify import verify
 from td7.envs import make_simulations
-from td7.files import sha256_of, write_json
 from td7.machine import versions
+from td7.manifest import write_manifest
 from td7.run_folder import policy_folder, read_settings
 
 Format = Literal["onnx", "torchscript"]
@@ -79,7 +79,7 @@ def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> Non
             _write_torchscript(graph, arguments, folder / f"{name}.pt")
     save_file(dict(module.state_dict()), folder / "policy.safetensors")
     save_file(vectors, folder / "vectors.safetensors")
-    write_json(folder / "manifest.json", _manifest(policy, folder))
+    write_manifest(folder, SCHEMA, **_facts(policy))
 
 
 def rollout_observations(policy: Policy, count: int) -> Tensor:
@@ -139,11 +139,10 @@ def _write_torchscript(graph: nn.Module, arguments: tuple[Tensor, ...], path: Pa
         torch.jit.save(traced, str(path))
 
 
-def _manifest(policy: Policy, folder: Path) -> dict[str, Any]:
+def _facts(policy: Policy) -> dict[str, Any]:
     module = policy.module
     packages = ("td7", "torch", "onnx", "onnxruntime", "gymnasium", "mujoco")
     return {
-        "schema": SCHEMA,
         **policy.metadata,
         "obs": {"shape": [policy.obs_size], "dtype": "float32"},
         "actions": {
@@ -154,5 +153,4 @@ def _manifest(policy: Policy, folder: Path) -> dict[str, Any]:
             "scale_applied": True,
         },
         "versions": versions(*packages),
-        "sha256": {path.name: sha256_of(path) for path in sorted(folder.iterdir())},
     }

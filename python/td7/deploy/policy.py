@@ -6,7 +6,6 @@ This module is what is exported. What collects and is evaluated is the same func
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from td7.agent.networks import Actor, Encoder
-from td7.files import sync, write_json
+from td7.files import read_json, write_file, write_json
 
 SCHEMA = "td7.policy/1"
 
@@ -98,10 +97,7 @@ class Policy:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
-        partial = folder / "policy.safetensors.partial"
-        save_file(weights, partial)
-        sync(partial)
-        partial.replace(folder / "policy.safetensors")
+        write_file(folder / "policy.safetensors", save(weights))
         write_json(folder / "policy.json", {"schema": SCHEMA, **self.metadata})
 
 
@@ -111,13 +107,11 @@ def load_policy(folder: str | Path) -> Policy:
     Raises ValueError, naming the file, for a folder that holds none or a file that does not parse.
     """
     folder = Path(folder)
+    metadata = read_json(folder / "policy.json", SCHEMA)
     try:
-        metadata = json.loads((folder / "policy.json").read_text())
         weights = load_file(folder / "policy.safetensors")
     except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(f"{folder} holds no readable policy: {error}") from error
-    if metadata.pop("schema", None) != SCHEMA:
-        raise ValueError(f"{folder / 'policy.json'} is not of schema {SCHEMA}")
     return Policy(policy_module(weights), metadata)
 
 

@@ -14,8 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from td7.deploy.bundle import graphs, read_manifest
+from td7.deploy.bundle import SCHEMA, graphs
 from td7.deploy.policy import policy_module
+from td7.manifest import read_manifest
 
 TOLERANCE = 1e-5
 
@@ -39,7 +40,9 @@ def verify(bundle: str | Path) -> list[Verified]:
     whose outputs differ from eager torch by more than 1e-5.
     """
     bundle = Path(bundle)
-    read_manifest(bundle)
+    if not (bundle / "manifest.json").is_file():
+        raise ValueError(f"{bundle} is not a bundle (no manifest.json)")
+    read_manifest(bundle, SCHEMA)
     try:
         vectors = load_file(bundle / "vectors.safetensors")
         weights = load_file(bundle / "policy.safetensors")

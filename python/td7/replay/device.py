@@ -25,7 +25,7 @@ from td7.replay import device_tree as tree
 from td7.replay.batch import Float32, Int64
 from td7.replay.device_priorities import FAULTS, last_of_equals, priorities
 from td7.replay.device_rows import DeviceBatch, DeviceRows, slots_for_long_episodes
-from td7.replay.host import core_arguments, path_bytes
+from td7.replay.host import core_arguments, earlier_bytes, path_bytes
 from td7.replay.tensor_args import check_tensor
 
 
@@ -289,15 +289,22 @@ class DeviceLapReplay:
         """Sets the number of samples, to repeat or to skip draws."""
         self._ledgers.set_draw_counter(member, whole_number("value", value, 64))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the file that `LapReplay.save` would; holds a copy of all in host memory."""
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        in_pieces: bool = False,
+        earlier: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Writes what `LapReplay.save` would; holds a copy of all in host memory."""
+        before = earlier_bytes(in_pieces, earlier)
         weights, rows = [], []
         for member in range(self.members):
             used, made = self._ledgers.used_slots(member), self._ledgers.made_slots(member)
             weights.append(self._weights[member, :used].cpu().numpy())
             rows.append(self._rows.values[member, :made].cpu().numpy())
         most = self._max_priority.cpu().numpy()
-        self._ledgers.save(path_bytes(path), most, weights, rows)
+        self._ledgers.save(path_bytes(path), in_pieces, before, most, weights, rows)
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Replaces everything by a state that this class or `LapReplay` has saved.

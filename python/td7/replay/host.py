@@ -259,9 +259,20 @@ class LapReplay:
         """Sets the number of `sample` calls, to repeat or to skip draws."""
         self._core.set_draw_counter(member, whole_number("value", value, 64))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes all to one checksummed file: path + ".partial", then fsync and rename."""
-        self._core.save(path_bytes(path))
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        in_pieces: bool = False,
+        earlier: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Writes all to one checksummed file: path + ".partial", then fsync and rename.
+
+        `in_pieces` puts the rows beside it, into the new folder path + ".rows", in files of two
+        megabytes; those that the save at the path `earlier` has too are linked from there, so that
+        writing takes the time of what has changed. `load` finds them itself.
+        """
+        self._core.save(path_bytes(path), in_pieces, earlier_bytes(in_pieces, earlier))
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Replaces everything by a saved state; draws continue exactly as they would have.
@@ -290,6 +301,15 @@ def core_arguments(**sizes: int) -> dict[str, int]:
         if not -(2**31) <= value < 2**31 and name != "capacity":
             raise ValueError(f"{name} is far too large, got {value}")
     return ints
+
+
+def earlier_bytes(in_pieces: bool, earlier: str | os.PathLike[str] | None) -> bytes:
+    """Return the path of an earlier save as the core takes it, b"" for none."""
+    if earlier is None:
+        return b""
+    if not in_pieces:
+        raise ValueError(f"earlier must be left out without in_pieces, got {earlier!r}")
+    return path_bytes(earlier)
 
 
 def path_bytes(path: str | os.PathLike[str]) -> bytes:

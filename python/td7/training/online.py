@@ -27,7 +27,7 @@ from td7.run_folder import (
 from td7.training.loop import run_turns
 from td7.training.report import Report
 from td7.training.run_state import RunState
-from td7.training.saved_state import has_state, load_state, save_state
+from td7.training.saved_state import latest, load_state, save_state
 from td7.training.stop import Breaks, StopSignal
 
 
@@ -97,7 +97,7 @@ def resume(
         state = RunState(settings, run)
         try:
             with locked(folder):
-                lost = load_state(state, folder) if has_state(folder) else []
+                lost = load_state(state, folder) if latest(folder) else []
                 write_settings(folder, state.settings)
                 return _run(state, folder, run, lost)
         finally:

@@ -1,0 +1,55 @@
+"""manifest.json: what a folder holds, and the SHA-256 of every file in it.
+
+It tells a file that is torn, missing or altered by accident; who can alter a file can alter the
+manifest too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from td7.files import read_json, sha256_of, write_json
+
+NAME = "manifest.json"
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def write_manifest(
+    folder: Path, schema: str, *, known: Mapping[str, str] = NOTHING, **facts: Any
+) -> None:
+    """Write the manifest of all files in a folder; of those in `known` the sum is taken as told."""
+    sums = {name: known.get(name) or sha256_of(folder / name) for name in sorted(_files(folder))}
+    write_json(folder / NAME, {"schema": schema, **facts, "sha256": sums})
+
+
+def read_manifest(folder: Path, schema: str, advice: str = "") -> dict[str, Any]:
+    """Return a folder's manifest once each file in it is as it was written.
+
+    Raises ValueError, naming the file that is missing, extra or altered; `advice` is added where
+    the schema is another one.
+    """
+    manifest = read_json(folder / NAME, schema, advice)
+    sums = manifest.get("sha256")
+    if not isinstance(sums, dict):
+        raise ValueError(f"{folder / NAME}: sha256 must be an object, got {sums!r:.60}")
+    # only names that were found here are ever opened, so none leads out of the folder
+    if odd := sorted(_files(folder) ^ sums.keys()):
+        raise ValueError(f"{folder / odd[0]}: the folder and its manifest differ in this file")
+    for name, wanted in sums.items():
+        if not (folder / name).is_file() or sha256_of(folder / name) != wanted:
+            raise ValueError(f"{folder / name} is not as it was written (SHA-256 differs)")
+    return manifest
+
+
+def _files(folder: Path) -> set[str]:
+    """Return the names of all files below a folder, relative to it, without the manifest."""
+    names = {
+        Path(root, name).relative_to(folder).as_posix()
+        for root, _, files in os.walk(folder)
+        for name in files
+    }
+    return names - {NAME}
