@@ -16,6 +16,7 @@ REPLAY = ROOT / "benchmarks" / "results" / "replay.json"
 ROLLOUT = ROOT / "benchmarks" / "results" / "rollout.json"
 UPDATE = ROOT / "benchmarks" / "results" / "update.json"
 TRAIN = ROOT / "benchmarks" / "results" / "train.json"
+SAVE = ROOT / "benchmarks" / "results" / "save.json"
 COLUMNS = {"HalfCheetah": "halfcheetah/1000000", "Humanoid": "humanoid/1000000"}
 NOT_OF_A_REPLAY = ("python", "mujoco")  # versions that say nothing about it
 EXPLANATION = (
@@ -68,6 +69,15 @@ TRAIN_COLUMNS = {
     "share_update": "update",
     "share_evaluate": "evaluate",
 }
+
+
+SAVE_COLUMNS = {"first": "first save", "next": "next save", "load": "load"}
+SAVE_EXPLANATION = (
+    "Seconds (median), for which training stands still: a state with a replay of 1,000,000 "
+    "transitions; the next save comes after 10,000 steps and updates; a load starts with nothing "
+    "in the system's cache. In brackets what is written (read), and the speed as a share of that "
+    "at which the disk writes (reads) one file of that size."
+)
 
 
 def section(name: str) -> str:
@@ -145,6 +155,22 @@ def train_table(results: dict[str, Any]) -> str:
     return "\n".join([*table, "", f"{steps}, {how}. {_provenance(results, ())}"])
 
 
+def save_table(results: dict[str, Any]) -> str:
+    """Return the README's table of saves and loads from a results file's content."""
+    found = {(row["case"], row["metric"]): row["median"] for row in results["rows"]}
+    table = ["| | " + " | ".join(SAVE_COLUMNS.values()) + " |", "|---|" + "---:|" * 3]
+    for task in dict.fromkeys(case.split("/")[0] for case, _ in found):
+        cells = []
+        for column in SAVE_COLUMNS:
+            seconds, megabytes, share = (
+                found[f"{task}/{column}", metric]
+                for metric in ("seconds", "megabytes", "share_of_disk")
+            )
+            cells.append(f"{seconds:.2f} ({megabytes:.0f} MB, {100 * share:.0f} %)")
+        table.append(f"| {task} | " + " | ".join(cells) + " |")
+    return "\n".join([*table, "", f"{SAVE_EXPLANATION} {_provenance(results, ())}"])
+
+
 def _updates(found: dict[tuple[str, str, str], float], name: str, case: str) -> str:
     rate = found.get((name, case, "member_updates_per_s"))
     share = found.get((name, case, "peak_share"))
@@ -199,6 +225,7 @@ if __name__ == "__main__":
         (ROLLOUT, rollout_table),
         (UPDATE, update_table),
         (TRAIN, train_table),
+        (SAVE, save_table),
     ):
         if path.is_file():
             rewrite(path.stem, table(json.loads(path.read_text())))

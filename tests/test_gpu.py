@@ -43,7 +43,7 @@ def test_two_turns_on_the_gpu_give_what_one_gives(place, small_config, quiet, mo
     results = []
     for turns in ([range(2), range(2, 4)], [range(4)]):
         run = quiet(f"{len(turns)}-turns")
-        monkeypatch.setattr(run_state, "_turns", lambda settings, size, turns=turns: turns)
+        monkeypatch.setattr(run_state, "turns", lambda settings, size, turns=turns: turns)
         options = {"config": small_config(replay=place), "run": run, "device": "cuda"}
         td7.train("Toy/Wandering-v0", seeds=[0, 1, 2, 3], total_steps=300, **options)
         assert td7.resume(run.out, total_steps=400, run=run).finished

@@ -22,8 +22,8 @@ SEEDS = (5, 3, 4)
 @pytest.fixture
 def in_two_turns(monkeypatch):
     """Let runs have two turns of groups of at most two, as on a GPU."""
-    monkeypatch.setattr(run_state, "_group_size", lambda settings: 2)
-    monkeypatch.setattr(run_state, "_turns", lambda settings, size: [range(2), range(2, 3)])
+    monkeypatch.setattr(run_state, "group_size", lambda settings: 2)
+    monkeypatch.setattr(run_state, "turns", lambda settings, size: [range(2), range(2, 3)])
 
 
 def saved(run):
@@ -44,14 +44,14 @@ def saved(run):
 @pytest.mark.parametrize("place", ["host", "device"])
 @pytest.mark.parametrize("use_checkpoints", [True, False])
 def test_turns_change_nobodys_result(place, use_checkpoints, small_config, quiet, monkeypatch):
-    monkeypatch.setattr(run_state, "_group_size", lambda settings: 2)
+    monkeypatch.setattr(run_state, "group_size", lambda settings: 2)
     total = 400 if use_checkpoints else 220
     config = small_config(
         assessment_episodes=2, replay=place, use_checkpoints=use_checkpoints, late_after_updates=90
     )
     results = []
     for turns in ([range(3)], [range(2), range(2, 3)]):
-        monkeypatch.setattr(run_state, "_turns", lambda settings, size, turns=turns: turns)
+        monkeypatch.setattr(run_state, "turns", lambda settings, size, turns=turns: turns)
         run = quiet(f"{len(turns)}-turns")
         td7.train("Toy/Wandering-v0", seeds=SEEDS, total_steps=total, config=config, run=run)
         results.append(saved(run))

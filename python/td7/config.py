@@ -157,7 +157,8 @@ class RunConfig:
     """C++ threads that run environments; 0 for one a processor."""
     save_every_s: float = _number(600.0, 0.0, 1e9)
     """Seconds between two saves of the state, more where one takes long; 0 for none but that at the
-    end or at a stop. A save needs room for three states for a moment."""
+    end or at a stop. For a moment there are three states on the disk; rows that they share
+    lie there once."""
     save_every_steps: int = _number(0, 0, 10**12)
     """Environment steps, of all seeds together, between two saves of the state; 0 for none."""
     scratch_dir: str | Path | None = None

@@ -55,19 +55,25 @@ class Learners:
         return group.min_target[local].item(), group.max_target[local].item()
 
     def tensors(self) -> dict[str, Tensor]:
-        """Name every tensor of the state, each with a leading axis of all members (copies)."""
+        """Name every tensor of the state, each with a leading axis of all members.
+
+        They are copies where there are several groups.
+        """
         parts = [group.tensors() for group in self.groups]
+        if len(parts) == 1:
+            return parts[0]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def load(self, tensors: Mapping[str, Tensor], updates: Sequence[int]) -> None:
         """Restore the state named by `tensors()`; every name, shape and dtype must match."""
-        mine = self.tensors()
+        mine = self.groups[0].tensors()
         if missing := sorted(mine.keys() ^ tensors.keys()):
             raise ValueError(f"the state and this configuration differ in {missing[0]!r}")
         for name, tensor in mine.items():
-            if tensor.shape != tensors[name].shape or tensor.dtype != tensors[name].dtype:
+            shape = (len(self._places), *tensor.shape[1:])
+            if shape != tensors[name].shape or tensor.dtype != tensors[name].dtype:
                 raise ValueError(
-                    f"{name} must be {tensor.dtype} {list(tensor.shape)}, "
+                    f"{name} must be {tensor.dtype} {list(shape)}, "
                     f"got {tensors[name].dtype} {list(tensors[name].shape)}"
                 )
         first = 0

@@ -135,6 +135,24 @@ def store_rows(
         replay.add(*row, *ends, member=member, stream=stream)
 
 
+def put_back(
+    state: SimulationState,
+    rest: Callable[[int], None],
+    repeat: Callable[[], tuple[int, float, str] | None],
+) -> bool:
+    """Put a simulation where it was; where its episode goes another way now, before or after it.
+
+    `rest` leaves it between episodes, with so many steps taken; `repeat` makes the episode again
+    and returns its length, return and digest, None where it failed.
+    """
+    length = len(state.actions)
+    rest(state.steps - length)
+    if length == 0 or repeat() == (length, state.episode_return, state.seen):
+        return True
+    rest(state.steps - (0 if state.stored else length))  # what the replay has was taken
+    return False
+
+
 def digest(obs: NDArray[np.float32]) -> str:
     """Return the digest of an episode's observations [T + 1, S], for `SimulationState.seen`."""
     return hashlib.blake2b(obs.tobytes(), digest_size=16).hexdigest()

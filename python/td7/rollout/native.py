@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from td7.rollout.interface import (
     SimulationState,
     digest,
     env_seeds,
+    put_back,
     store_rows,
 )
 
@@ -121,20 +122,17 @@ class NativeRollouts:
         return [s for s, state in enumerate(states) if not self._put(member, s, state, policy)]
 
     def _put(self, member: int, sim: int, state: SimulationState, policy: NativePolicy) -> bool:
-        index, length = self._index(member, sim), len(state.actions)
-        self._rest(member, sim, state, state.steps - length)
-        if length == 0:
-            return True
-        with contextlib.suppress(SimulationError):
-            self._core.repeat(index, policy.core, state.actions, state.stored)
+        def repeat() -> tuple[int, float, str] | None:
+            index = self._index(member, sim)
+            try:
+                self._core.repeat(index, policy.core, state.actions, state.stored)
+            except SimulationError:
+                return None
             self._stored[member, sim] = state.stored
-            if (self.states(member)[sim].seen, self.episode(member, sim).episode_return) == (
-                state.seen,
-                state.episode_return,
-            ):
-                return True
-        self._rest(member, sim, state, state.steps - (0 if state.stored else length))
-        return False
+            made = self.states(member)[sim]
+            return len(made.actions), made.episode_return, made.seen
+
+        return put_back(state, partial(self._rest, member, sim, state), repeat)
 
     def _rest(self, member: int, sim: int, state: SimulationState, steps: int) -> None:
         """Leave the simulation between episodes."""

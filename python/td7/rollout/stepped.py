@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from td7.rollout.interface import (
     Replay,
     SimulationState,
     env_seeds,
+    put_back,
     store_rows,
 )
 
@@ -151,23 +153,18 @@ class SteppedRollouts:
         return [s for s, state in enumerate(states) if not self._put(member, s, state, policy)]
 
     def _put(self, member: int, sim: int, state: SimulationState, policy: NativePolicy) -> bool:
-        index, length = self._index(member, sim), len(state.actions)
-        self._rest(member, sim, state, state.steps - length)
-        if length == 0:
-            return True
-        failed = bool(self._start([index]))
-        for action in state.actions[:, None]:
-            if failed or self._episodes[index].ended:
-                break
-            failed = bool(self._step([index], action, policy.to_env(action)))
-        episode = self._episodes[index]
-        made = episode.length, episode.episode_return, episode.seen.hexdigest()
-        if made == (length, state.episode_return, state.seen):
-            stored = state.stored
+        def repeat() -> tuple[int, float, str]:
+            index, stored = self._index(member, sim), state.stored
+            failed = bool(self._start([index]))
+            for action in state.actions[:, None]:
+                if failed or self._episodes[index].ended:
+                    break
+                failed = bool(self._step([index], action, policy.to_env(action)))
+            episode = self._episodes[index]
             del episode.obs[:stored], episode.action[:stored], episode.reward[:stored]
-            return True
-        self._rest(member, sim, state, state.steps - (0 if state.stored else length))
-        return False
+            return episode.length, episode.episode_return, episode.seen.hexdigest()
+
+        return put_back(state, partial(self._rest, member, sim, state), repeat)
 
     def _rest(self, member: int, sim: int, state: SimulationState, steps: int) -> None:
         """Leave the simulation between episodes."""

@@ -110,11 +110,16 @@ class Collector:
             self.rollouts.clear(member, sim)
 
     def _most_steps(self, left: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Share the steps that members may take [P] among their simulations that have not ended."""
+        """Share the steps that members may take [P] among their simulations that have not ended.
+
+        Their episodes are to become equally long, so that it does not matter how far each of them
+        was when the last call ended.
+        """
         most = np.zeros_like(self.rollouts.steps)
         for member, wave in enumerate(self.waves):
-            running = [sim for sim in wave if not self.rollouts.episode(member, sim).ended]
-            for place, sim in enumerate(running):
-                share, rest = divmod(int(left[member]), len(running))
-                most[member, sim] = share + (place < rest)
+            episodes = {sim: self.rollouts.episode(member, sim) for sim in wave}
+            lengths = {sim: each.length for sim, each in episodes.items() if not each.ended}
+            for place, (sim, length) in enumerate(lengths.items()):
+                share, rest = divmod(int(left[member]) + sum(lengths.values()), len(lengths))
+                most[member, sim] = max(0, share + (place < rest) - length)
         return most

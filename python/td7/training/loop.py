@@ -95,20 +95,22 @@ def _collect(run: RunState, turn: Sequence[int], report: Report, breaks: Breaks)
     config, total = run.settings.config, run.settings.total_steps
     members = [m for m in turn if run.debts[m] == 0]
     policies = run.collecting_policies(members)
-    while not breaks():
+    while True:
         env_steps = run.collector.env_steps
         report.progress.env_steps[:] = env_steps
         if all(run.learning):
             report.progress.learning_started()
         members = [m for m in members if run.debts[m] == 0 and env_steps[m] < total]
-        if not members:
+        if breaks() or not members:
             return
         for member in members:
             if run.learning[member] and not config.use_checkpoints:
                 _take_step(run, member, policies)
             else:
                 run.collector.begin(member, _episodes_wanted(run, member))
-        left = [total - steps if m in members else 0 for m, steps in enumerate(env_steps)]
+        until_save = breaks.steps_left()
+        most = total if until_save is None else -(-until_save // len(members))
+        left = [min(most, total - n) if m in members else 0 for m, n in enumerate(env_steps)]
         behaviours: list[Behaviour] = ["explore" if learns else "random" for learns in run.learning]
         failure = None
         try:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
 
 from td7.agent.checkpoint import CheckpointRule, Decision
-from td7.agent.execution import choose_execution
 from td7.agent.learners import Learners
 from td7.config import RunConfig, TD7Config
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import Policy, PolicyModule, policy_module
-from td7.replay import DeviceLapReplay, LapReplay
-from td7.replay.place import choose_replay, device_bytes, free_bytes
-from td7.rollout import Episode, Replay, open_rollouts
+from td7.replay import LapReplay
+from td7.rollout import Episode, open_rollouts
 from td7.run_folder import RunSettings
 from td7.training.batches import Batches, DeviceBatches, HostBatches
 from td7.training.burst import Trainer
 from td7.training.collect import Collector
+from td7.training.plan import decided, group_size, open_replays, turns
 
 RANK = "train/zs_effective_rank"
 EVAL_SEED_OFFSET = 100  # the author's evaluation environments are seeded so
@@ -50,16 +47,16 @@ class RunState:
         )
         obs_space, action_space = self.rollouts.observation_space, self.rollouts.action_space
         sizes = obs_space.shape[0], action_space.shape[0]
-        self.settings = _decided(settings, *sizes)
+        self.settings = decided(settings, *sizes)
         cfg = self.settings.config
         self.bounds = {
             "low": torch.tensor(action_space.low, dtype=torch.float32),
             "high": torch.tensor(action_space.high, dtype=torch.float32),
         }
-        group_size = _group_size(self.settings)
-        self.turns = _turns(self.settings, group_size)
-        self.learners = Learners(*sizes, seeds, cfg, device=settings.device, group_size=group_size)
-        self.replays = _open_replays(self.settings, *sizes, run, group_size)
+        together = group_size(self.settings)
+        self.turns = turns(self.settings, together)
+        self.learners = Learners(*sizes, seeds, cfg, device=settings.device, group_size=together)
+        self.replays = open_replays(self.settings, *sizes, run, together)
         self.trainers = self._trainers()
         self._streams: dict[int, torch.cuda.Stream] = {}
         places = [(replay, m) for replay in self.replays for m in range(replay.members)]
@@ -248,58 +245,3 @@ def _checkpoint_rule(config: TD7Config) -> CheckpointRule:
         config.late_after_updates,
         config.reset_weight,
     )
-
-
-def _decided(settings: RunSettings, obs_size: int, action_size: int) -> RunSettings:
-    """Replace what the configuration leaves to `auto`."""
-    config, device = settings.config, torch.device(settings.device)
-    if config.precision == "tf32" and device.type != "cuda":
-        raise ValueError(f"precision 'tf32' needs a CUDA device, got {settings.device!r}")
-    updates = settings.total_steps - config.warmup_steps
-    member_bytes = device_bytes(config.buffer_capacity, obs_size, action_size)
-    replay = choose_replay(config.replay, member_bytes, len(settings.seeds), free_bytes(device))
-    execution = choose_execution(config.execution, device, replay, updates)
-    config = dataclasses.replace(config, execution=execution, replay=replay)
-    return dataclasses.replace(settings, config=config)
-
-
-def _group_size(settings: RunSettings) -> int:
-    """Return how many members are updated together: on a GPU, half of them."""
-    members, on_cpu = len(settings.seeds), torch.device(settings.device).type == "cpu"
-    return 1 if on_cpu else -(-members // 2)
-
-
-def _turns(settings: RunSettings, group_size: int) -> list[range]:
-    """Return the members that collect, and then train, together.
-
-    On a GPU these are the groups: one trains there while another collects on the CPU.
-    """
-    members, on_cpu = len(settings.seeds), torch.device(settings.device).type == "cpu"
-    if on_cpu:
-        return [range(members)]
-    firsts = range(0, members, group_size)
-    return [range(first, min(first + group_size, members)) for first in firsts]
-
-
-def _open_replays(
-    settings: RunSettings, obs_size: int, action_size: int, run: RunConfig, group_size: int
-) -> list[Replay]:
-    """Open one replay for all members on the host, or one for each group on the device."""
-    cfg, seeds = settings.config, settings.seeds
-    sizes = cfg.buffer_capacity, obs_size, action_size
-    rules: dict[str, Any] = {
-        "alpha": cfg.lap_alpha,
-        "min_priority": cfg.min_priority,
-        "streams": cfg.num_envs,
-    }
-    if cfg.replay == "host":
-        return [LapReplay(*sizes, seeds=seeds, scratch_dir=run.scratch_dir, **rules)]
-    if run.scratch_dir is not None:
-        raise ValueError("scratch_dir must be left out where the replay is on the device")
-    # groups share nothing, so one may be filled while another trains
-    return [
-        DeviceLapReplay(
-            *sizes, seeds=seeds[first : first + group_size], device=settings.device, **rules
-        )
-        for first in range(0, len(seeds), group_size)
-    ]

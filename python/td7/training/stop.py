@@ -62,6 +62,12 @@ class Breaks:
         self._saved_at, self._saved_steps = time.monotonic(), self._env_steps()
         self._wait_s = max(self._every_s, 20 * took_s)
 
+    def steps_left(self) -> int | None:
+        """Return the steps until a save is due, at least one; None where steps do not matter."""
+        if not self._every_steps:
+            return None
+        return max(1, self._saved_steps + self._every_steps - self._env_steps())
+
     def __call__(self) -> bool:
         """Whether the loop is to break off; asked from any thread."""
         return self.stopped() or self._save_due()

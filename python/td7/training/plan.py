@@ -1,0 +1,70 @@
+"""What is decided before a run starts: execution, where replays lie, who trains together."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+
+from td7.agent.execution import choose_execution
+from td7.config import RunConfig
+from td7.replay import DeviceLapReplay, LapReplay
+from td7.replay.place import choose_replay, device_bytes, free_bytes
+from td7.rollout import Replay
+from td7.run_folder import RunSettings
+
+
+def decided(settings: RunSettings, obs_size: int, action_size: int) -> RunSettings:
+    """Replace what the configuration leaves to `auto`."""
+    config, device = settings.config, torch.device(settings.device)
+    if config.precision == "tf32" and device.type != "cuda":
+        raise ValueError(f"precision 'tf32' needs a CUDA device, got {settings.device!r}")
+    updates = settings.total_steps - config.warmup_steps
+    member_bytes = device_bytes(config.buffer_capacity, obs_size, action_size)
+    replay = choose_replay(config.replay, member_bytes, len(settings.seeds), free_bytes(device))
+    execution = choose_execution(config.execution, device, replay, updates)
+    config = dataclasses.replace(config, execution=execution, replay=replay)
+    return dataclasses.replace(settings, config=config)
+
+
+def group_size(settings: RunSettings) -> int:
+    """Return how many members are updated together: on a GPU, half of them."""
+    members, on_cpu = len(settings.seeds), torch.device(settings.device).type == "cpu"
+    return 1 if on_cpu else -(-members // 2)
+
+
+def turns(settings: RunSettings, together: int) -> list[range]:
+    """Return the members that collect, and then train, together.
+
+    On a GPU these are the groups: one trains there while another collects on the CPU.
+    """
+    members, on_cpu = len(settings.seeds), torch.device(settings.device).type == "cpu"
+    if on_cpu:
+        return [range(members)]
+    firsts = range(0, members, together)
+    return [range(first, min(first + together, members)) for first in firsts]
+
+
+def open_replays(
+    settings: RunSettings, obs_size: int, action_size: int, run: RunConfig, together: int
+) -> list[Replay]:
+    """Open one replay for all members on the host, or one for each group on the device."""
+    cfg, seeds = settings.config, settings.seeds
+    sizes = cfg.buffer_capacity, obs_size, action_size
+    rules: dict[str, Any] = {
+        "alpha": cfg.lap_alpha,
+        "min_priority": cfg.min_priority,
+        "streams": cfg.num_envs,
+    }
+    if cfg.replay == "host":
+        return [LapReplay(*sizes, seeds=seeds, scratch_dir=run.scratch_dir, **rules)]
+    if run.scratch_dir is not None:
+        raise ValueError("scratch_dir must be left out where the replay is on the device")
+    # groups share nothing, so one may be filled while another trains
+    return [
+        DeviceLapReplay(
+            *sizes, seeds=seeds[first : first + together], device=settings.device, **rules
+        )
+        for first in range(0, len(seeds), together)
+    ]
