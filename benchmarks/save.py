@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     claim(given.json)
     rows: list[dict[str, Any]] = []
     for task in given.tasks:
-        capacity, rounds = (30_000, 1) if given.quick else (1_000_000, 5)
+        capacity, rounds = (60_000, 1) if given.quick else (1_000_000, 5)
         with tempfile.TemporaryDirectory(dir=given.folder, prefix="td7-save-") as folder:
             rows += measure(task, capacity, rounds, Path(folder))
     write(given.json, "save", argv, rows)
