@@ -14,6 +14,7 @@ import td7
 from td7.deploy.export import export
 from td7.deploy.policy import policy_module
 from td7.deploy.verify import verify
+from td7.manifest import write_manifest
 from td7.run_folder import policy_folder
 
 
@@ -160,18 +161,29 @@ def test_verify_refuses_a_missing_or_an_extra_file_and_another_schema(bundle):
         verify(bundle)
 
 
+def test_a_manifest_that_was_edited_by_hand_is_refused(bundle):
+    path = bundle / "manifest.json"
+    written = path.read_text()
+    path.write_text(written.replace('"env_steps": ', '"env_steps": 9'))
+    with pytest.raises(ValueError, match=r"manifest.json is not as it was written"):
+        verify(bundle)
+    path.write_text(written.replace('"manifest_sha256": "', '"manifest_sha256": "0'))
+    with pytest.raises(ValueError, match=r"manifest.json is not as it was written"):
+        verify(bundle)
+    path.write_text(written)
+    verify(bundle)
+
+
 def test_verify_finds_a_graph_that_computes_something_else(bundle, run):
     # checksums renewed: only the comparison with eager torch can notice
-    from td7.files import sha256_of
-
     other = bundle.parent / "other"
     export(run, other, seed=0)
     for name in ("policy.onnx", "manifest.json"):
         assert (bundle / name).exists()
     (bundle / "policy.onnx").write_bytes((other / "policy.onnx").read_bytes())
     manifest = json.loads((bundle / "manifest.json").read_text())
-    manifest["sha256"]["policy.onnx"] = sha256_of(bundle / "policy.onnx")
-    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    schema, *_ = (manifest.pop(name) for name in ("schema", "sha256", "manifest_sha256"))
+    write_manifest(bundle, schema, **manifest)
     with pytest.raises(ValueError, match=r"policy.onnx: actions differs from eager torch by"):
         verify(bundle)
 

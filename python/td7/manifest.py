@@ -1,20 +1,23 @@
 """manifest.json: what a folder holds, and the SHA-256 of every file in it.
 
-It tells a file that is torn, missing or altered by accident; who can alter a file can alter the
-manifest too.
+Its last field, `manifest_sha256`, is the sum of its own bytes with that field's digits left out.
+The sums tell what is torn, missing or altered by accident; who can alter a file can alter them too.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from td7.files import read_json, sha256_of, write_json
+from td7.files import read_json, sha256_of, write_file
 
 NAME = "manifest.json"
+OWN = "manifest_sha256"
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -23,7 +26,11 @@ def write_manifest(
 ) -> None:
     """Write the manifest of all files in a folder; of those in `known` the sum is taken as told."""
     sums = {name: known.get(name) or sha256_of(folder / name) for name in sorted(_files(folder))}
-    write_json(folder / NAME, {"schema": schema, **facts, "sha256": sums})
+    content = {"schema": schema, **facts, "sha256": sums, OWN: ""}
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    own = hashlib.sha256(text.encode()).hexdigest()
+    head, _, tail = text.rpartition(_own_field(""))
+    write_file(folder / NAME, f"{head}{_own_field(own)}{tail}".encode())
 
 
 def read_manifest(folder: Path, schema: str, advice: str = "") -> dict[str, Any]:
@@ -39,10 +46,18 @@ def read_manifest(folder: Path, schema: str, advice: str = "") -> dict[str, Any]
     # only names that were found here are ever opened, so none leads out of the folder
     if odd := sorted(_files(folder) ^ sums.keys()):
         raise ValueError(f"{folder / odd[0]}: the folder and its manifest differ in this file")
+    own = _own_field(str(manifest.get(OWN)))
+    blank = (folder / NAME).read_text(encoding="utf-8").replace(own, _own_field(""))
+    if hashlib.sha256(blank.encode()).hexdigest() != manifest.get(OWN):
+        raise ValueError(f"{folder / NAME} is not as it was written ({OWN} differs)")
     for name, wanted in sums.items():
         if not (folder / name).is_file() or sha256_of(folder / name) != wanted:
             raise ValueError(f"{folder / name} is not as it was written (SHA-256 differs)")
     return manifest
+
+
+def _own_field(digits: str) -> str:
+    return f'"{OWN}": "{digits}"'
 
 
 def _files(folder: Path) -> set[str]:

@@ -1,0 +1,57 @@
+"""What an environment's observations and actions are, for whoever puts a policy on a robot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import mujoco
+
+from td7.envs.gymnasium import make_env
+from td7.envs.task import TaskSimulations, load_task, names_task
+from td7.envs.task.model import actuator_name
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Names and units of observations [S] and actions [A], empty where they are not known."""
+
+    obs_names: list[str] = field(default_factory=list)
+    obs_units: list[str] = field(default_factory=list)
+    action_names: list[str] = field(default_factory=list)
+    action_units: list[str] = field(default_factory=list)
+    dt: float | None = None  # seconds between two actions
+
+
+def signals(env: str) -> Signals:
+    """Return what is known of an environment's signals: a task tells all, MuJoCo its actuators.
+
+    Makes the environment; raises ValueError where it cannot be made.
+    """
+    if names_task(env):
+        return _of_task(env)
+    made = make_env(env)
+    try:
+        unwrapped: Any = made.unwrapped
+        model = getattr(unwrapped, "model", None)
+        if not isinstance(model, mujoco.MjModel):
+            return Signals()
+        names = [actuator_name(model, number) for number in range(model.nu)]
+        return Signals(action_names=names, dt=float(unwrapped.dt))
+    finally:
+        made.close()
+
+
+def _of_task(env: str) -> Signals:
+    simulations = TaskSimulations(load_task(env))
+    task = simulations.task
+    try:
+        return Signals(
+            list(task.obs_names),
+            list(task.obs_units),
+            list(task.action_names),
+            list(task.action_units),
+            task.dt,
+        )
+    finally:
+        simulations.close()
