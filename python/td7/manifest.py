@@ -7,6 +7,7 @@ manifest too.
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -35,7 +36,7 @@ def read_manifest(folder: Path, schema: str, advice: str = "") -> dict[str, Any]
     manifest = read_json(folder / NAME, schema, advice)
     sums = manifest.get("sha256")
     if not isinstance(sums, dict):
-        raise ValueError(f"{folder / NAME}: sha256 must be an object, got {sums!r:.60}")
+        raise ValueError(f"{folder / NAME}: sha256 must be an object, got {reprlib.repr(sums)}")
     # only names that were found here are ever opened, so none leads out of the folder
     if odd := sorted(_files(folder) ^ sums.keys()):
         raise ValueError(f"{folder / odd[0]}: the folder and its manifest differ in this file")

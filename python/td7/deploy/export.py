@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from td7.deploy.bundle import SCHEMA, graphs
-from td7.deploy.policy import Policy, load_policy
+from td7.deploy.bundle import SCHEMA, graphs, interface
+from td7.deploy.policy import FACTS, Policy, load_policy
 from td7.deploy.verify import verify
 from td7.envs import make_simulations
 from td7.machine import versions
@@ -84,6 +84,8 @@ def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> Non
 
 def rollout_observations(policy: Policy, count: int) -> Tensor:
     """Return [count, S] observations of the policy's own rollouts in its environment."""
+    if "env" not in policy.metadata:
+        raise ValueError("the policy's metadata name no env to draw test vectors from")
     simulations = make_simulations(policy.metadata["env"], 1)
     observations: list[Any] = []
     one, over = np.zeros(1, np.int64), True
@@ -140,17 +142,10 @@ def _write_torchscript(graph: nn.Module, arguments: tuple[Tensor, ...], path: Pa
 
 
 def _facts(policy: Policy) -> dict[str, Any]:
-    module = policy.module
     packages = ("td7", "torch", "onnx", "onnxruntime", "gymnasium", "mujoco")
     return {
-        **policy.metadata,
-        "obs": {"shape": [policy.obs_size], "dtype": "float32"},
-        "actions": {
-            "shape": [policy.action_size],
-            "dtype": "float32",
-            "low": module.low.tolist(),
-            "high": module.high.tolist(),
-            "scale_applied": True,
-        },
+        # other metadata might have the name of a field that is not theirs
+        **{name: policy.metadata[name] for name in FACTS if name in policy.metadata},
+        **interface(policy.module),
         "versions": versions(*packages),
     }
