@@ -39,7 +39,7 @@ def read_manifest(folder: Path, schema: str, advice: str = "") -> dict[str, Any]
         raise ValueError(f"{folder / NAME}: sha256 must be an object, got {reprlib.repr(sums)}")
     # only names that were found here are ever opened, so none leads out of the folder
     if odd := sorted(_files(folder) ^ sums.keys()):
-        raise ValueError(f"{folder / odd[0]}: the folder and its manifest differ in this file")
+        raise ValueError(f"{folder}/{odd[0]:.300}: the folder and its manifest differ in this file")
     for name, wanted in sums.items():
         if not (folder / name).is_file() or sha256_of(folder / name) != wanted:
             raise ValueError(f"{folder / name} is not as it was written (SHA-256 differs)")

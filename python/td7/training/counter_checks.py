@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from td7.config import TD7Config
 from td7.json_checks import (
     Check,
     either,
@@ -55,7 +56,7 @@ def check_counters(saved: Any, settings: RunSettings, *, native: bool) -> None:
         }
     )(saved, "")
     for member, each in enumerate(saved["members"]):
-        _check_sums(each, f"members[{member}]", total)
+        _check_together(each, f"members[{member}]", settings.config, total)
 
 
 def check_actions(
@@ -106,17 +107,13 @@ def _member(settings: RunSettings, total: int, native: bool) -> Check:
             "update_metrics": mapping("train/[a-z_]{1,60}", items(number(), 2, 2), MOST_METRICS),
             "rule": record(
                 {
-                    "max_episodes": exactly(
-                        config.assessment_episodes, config.late_assessment_episodes
-                    ),
+                    "max_episodes": integer(1, 2**53),
                     "late_max_episodes": exactly(config.late_assessment_episodes),
                     "late_after_updates": exactly(config.late_after_updates),
                     "reset_weight": exactly(config.reset_weight),
                     "best_min_return": either(exactly("-inf"), number(-1e300, 1e300)),
                     "min_return": either(exactly("inf"), number(-1e300, 1e300)),
-                    "episodes": integer(
-                        0, max(config.assessment_episodes, config.late_assessment_episodes)
-                    ),
+                    "episodes": integer(0, 2**53),
                     "debt": integer(0, total),
                     "switched": flag,
                 }
@@ -161,14 +158,21 @@ def _episode(total: int) -> Check:
     return check
 
 
-def _check_sums(member: dict[str, Any], where: str, total: int) -> None:
-    """What is owed, and what was done, has been paid for by steps."""
+def _check_together(member: dict[str, Any], where: str, config: TD7Config, total: int) -> None:
+    """Check fields that must fit each other, or the loop would have nothing to do, for ever."""
+    rule, debt = member["rule"], member["debt"]
     env_steps = sum(state["steps"] for state in member["simulations"])
     if env_steps > total:
         raise ValueError(f"{where}.simulations must be of at most {total} steps, got {env_steps}")
-    for name, owed in (("debt", member["debt"]), ("rule.debt", member["rule"]["debt"])):
+    for name, owed in (("debt", debt), ("rule.debt", rule["debt"])):
         if owed > env_steps:
             raise ValueError(f"{where}.{name} must be at most {env_steps}, its steps, got {owed}")
+    late = config.late_assessment_episodes if rule["switched"] else config.assessment_episodes
+    exactly(late)(rule["max_episodes"], f"{where}.rule.max_episodes")
+    # an assessment that has all its episodes has ended, and is owed for
+    integer(0, late if debt else late - 1)(rule["episodes"], f"{where}.rule.episodes")
+    if member["learning"] and not config.use_checkpoints:
+        exactly([])(member["wave"], f"{where}.wave")
     for name, (_, count) in member["update_metrics"].items():
         if not 1 <= count <= 2**24:
             refuse(f"{where}.update_metrics.{name}[1]", f"a count from 1 to {2**24}", count)

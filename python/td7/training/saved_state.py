@@ -84,6 +84,10 @@ def load_state(run: RunState, folder: Path) -> list[str]:
         run.learners.load(tensors, saved["updates"])
     for name, replay in _replays(run).items():
         replay.load(state / name)
+    with naming(state / "counters.json"):
+        for member, (replay, place) in enumerate(run.collector.replays):
+            if members[member]["debt"] and not replay.size(place):
+                raise ValueError(f"members[{member}].debt must be 0 where the replay is empty")
     run.wall_s, run.metrics_bytes = saved["wall_s"], saved["metrics_bytes"]
     for member, mine in enumerate(members):
         with naming(state / "counters.json"):
