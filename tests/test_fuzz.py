@@ -32,7 +32,7 @@ def test_every_reader_is_fed(readers):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_reader_reads_or_refuses_by_name(name, readers):
-    """Some of both: a reader that refuses all would pass, and so would inputs that are all whole."""
+    """Some of both: neither are all inputs whole nor does a reader refuse all."""
     outcomes = feed(readers[name], seed=20, inputs=100 if name == "state" else 300)
     assert min(outcomes.values()) > 0
 

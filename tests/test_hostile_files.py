@@ -11,15 +11,16 @@ from safetensors.torch import save_file
 import td7
 from fuzz_readers import make_bundle, make_run
 from hostile_safetensors import SAFETENSORS, entry, header
-from td7.deploy.export import write_bundle
+from td7.deploy.export import export, write_bundle
 from td7.deploy.policy import Policy, load_policy, policy_module
 from td7.deploy.verify import verify
 from td7.files import read_json
 from td7.manifest import read_manifest, write_manifest
 from td7.replay import LapReplay
-from td7.run_folder import read_settings
+from td7.run_folder import make_run_folder, policy_folder, read_settings
 from td7.study.plot import evaluation_curves
 from td7.tensor_file import read_tensors
+from td7.training.evaluate import evaluate_run
 from td7.training.metrics import read_metrics
 
 
@@ -94,6 +95,10 @@ def test_sizes_are_checked_before_weights_are_made(run, monkeypatch):
         ({"actor.l3.bias": torch.tensor([0, torch.nan])}, "must be of finite float32"),
         ({"high": torch.tensor([torch.inf, 1.0])}, "must be of finite float32"),
         ({"high": torch.tensor([-1.0, 0.5])}, "low must be less than high"),
+        (
+            {"low": torch.full((2,), -3e38), "high": torch.full((2,), 3e38)},
+            "low must be less than high, by a finite number",
+        ),
     ],
 )
 def test_weights_that_are_no_policy_are_refused_by_their_file(changes, message, run, tmp_path):
@@ -132,6 +137,17 @@ def test_what_else_a_policy_tells_does_not_reach_the_manifest(run, tmp_path):
     write_bundle(policy, tmp_path / "bundle", ["torchscript"])
     assert len(verify(tmp_path / "bundle")) == 6
     assert "mine" not in json.loads((tmp_path / "bundle" / "manifest.json").read_text())
+
+
+def test_a_policy_that_tells_nothing_is_evaluated_but_not_exported(run, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    make_run_folder(folder, run.settings)
+    Policy(run.policy_module(0, "current")).save(policy_folder(folder, 3))
+    (score,) = evaluate_run(folder, seed=3, episodes=1)
+    assert score.policy == "unnamed" and len(score.returns) == 1
+    with pytest.raises(ValueError, match=r"policy\.json names no env"):
+        export(folder, tmp_path / "bundle", seed=3)
 
 
 @pytest.fixture

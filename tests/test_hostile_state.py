@@ -16,6 +16,7 @@ from hostile_safetensors import SAFETENSORS
 from td7.config import RunConfig
 from td7.manifest import write_manifest
 from td7.replay import LapReplay
+from td7.training.counter_checks import check_counters
 from td7.training.report import Report
 from td7.training.run_state import RunState
 from td7.training.saved_state import SCHEMA, load_state
@@ -150,6 +151,22 @@ def test_counters_that_would_leave_the_loop_without_work_are_refused(run, refuse
     member["debt"], member["rule"]["episodes"] = 0, 2
     message = refused("counters.json", json.dumps(content).encode())
     assert "members[0].rule.episodes must be an integer from 0 to 1, got 2" in message
+
+
+@pytest.mark.parametrize("generator", [None, {}])
+def test_simulations_in_cpp_want_a_generator(generator, run):
+    content = json.loads((run[1] / "state" / "counters.json").read_text())
+    del content["schema"]
+    seeded = content["members"][0]["simulations"][0]["generator"]
+    for member in content["members"]:
+        for state in member["simulations"] + member["evaluation"]:
+            state["generator"] = seeded
+    check_counters(content, run[0].settings, native=True)
+    content["members"][1]["simulations"][0]["generator"] = generator
+    check_counters(content, run[0].settings, native=False)
+    wanted = r"members\[1\]\.simulations\[0\]\.generator"
+    with pytest.raises(ValueError, match=wanted):
+        check_counters(content, run[0].settings, native=True)
 
 
 def test_a_debt_to_an_empty_replay_is_refused(run, tmp_path):

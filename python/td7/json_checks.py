@@ -113,11 +113,12 @@ def record(fields: Mapping[str, Check], *, optional: bool = False) -> Check:
         if not isinstance(value, dict):
             refuse(where or "it", "an object", value)
         prefix = f"{where}." if where else ""
-        for name in [] if optional else fields.keys() ^ value.keys():
-            known = name in fields
-            raise ValueError(f"{prefix}{name:.60} {'is missing' if known else 'is unknown'}")
-        for name in fields.keys() & value.keys():
-            fields[name](value[name], prefix + name)
+        if not optional and (odd := sorted(fields.keys() ^ value.keys())):
+            known = odd[0] in fields
+            raise ValueError(f"{prefix}{odd[0]:.60} {'is missing' if known else 'is unknown'}")
+        for name, field in fields.items():
+            if name in value:
+                field(value[name], prefix + name)
 
     return check
 

@@ -50,7 +50,10 @@ def export(
         raise FileExistsError(f"{out} exists: choose another folder for the bundle")
     if "onnx" in formats and (missing := sorted(set(ONNX) - versions(*ONNX).keys())):
         raise ValueError(f"exporting ONNX needs {', '.join(missing)}: pip install 'td7[export]'")
-    policy = load_policy(policy_folder(run, _chosen_seed(run, seed)))
+    folder = policy_folder(run, _chosen_seed(run, seed))
+    policy = load_policy(folder)
+    if "env" not in policy.metadata:
+        raise ValueError(f"{folder / 'policy.json'} names no env to draw test vectors from")
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -84,8 +87,6 @@ def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> Non
 
 def rollout_observations(policy: Policy, count: int) -> Tensor:
     """Return [count, S] observations of the policy's own rollouts in its environment."""
-    if "env" not in policy.metadata:
-        raise ValueError("the policy's metadata name no env to draw test vectors from")
     simulations = make_simulations(policy.metadata["env"], 1)
     observations: list[Any] = []
     one, over = np.zeros(1, np.int64), True

@@ -137,8 +137,8 @@ def read_policy(path: Path) -> PolicyModule:
             if tensor.dtype != torch.float32 or not tensor.isfinite().all():
                 raise ValueError(f"{name:.60} must be of finite float32, got {tensor.dtype}")
         module = policy_module(weights)
-        if not (module.low < module.high).all():
-            raise ValueError("low must be less than high")
+        if not ((module.low < module.high) & (module.high - module.low).isfinite()).all():
+            raise ValueError("low must be less than high, by a finite number")
     return module
 
 

@@ -64,17 +64,8 @@ def verify(bundle: str | Path) -> list[Verified]:
         for file, backend in backends.items():
             if backend is not None:
                 made = _made(backend, arguments, bundle / file)
-                if made.shape != wanted.shape or made.dtype != np.float32:
-                    raise ValueError(
-                        f"{bundle / file}: {output} must be float32 {list(wanted.shape)}, "
-                        f"got {made.dtype} {list(made.shape)}"
-                    )
-                difference = float((np.abs(made - wanted) / unit).max())
-                if not difference <= TOLERANCE:
-                    raise ValueError(
-                        f"{bundle / file}: {output} differs from eager torch by {difference:.3g}, "
-                        f"more than {TOLERANCE:g}"
-                    )
+                with naming(bundle / file):
+                    difference = _difference(made, wanted, unit, output)
                 results.append(Verified(file, len(wanted), difference))
     return results
 
@@ -91,8 +82,9 @@ def _check_manifest(manifest: dict[str, Any], policy: PolicyModule) -> None:
     for name, wanted in interface(policy).items():
         exactly(wanted)(manifest.get(name), name)
     files = {f"{name}.{kind}" for name in graphs(policy) for kind in ("onnx", "pt")}
-    for name in manifest["sha256"].keys() - files - {"policy.safetensors", "vectors.safetensors"}:
-        raise ValueError(f"{name:.60} is no file of a bundle")
+    files |= {"policy.safetensors", "vectors.safetensors"}
+    if odd := sorted(manifest["sha256"].keys() - files):
+        raise ValueError(f"{odd[0]:.60} is no file of a bundle")
 
 
 def _check_vectors(vectors: dict[str, Tensor], policy: PolicyModule) -> None:
@@ -119,9 +111,28 @@ def _check_vectors(vectors: dict[str, Tensor], policy: PolicyModule) -> None:
 def _made(backend: Backend, arguments: dict[str, Tensor], path: Path) -> NDArray[np.float32]:
     """Run a graph; what it raises is its file's fault."""
     try:
-        return backend(arguments)
+        return np.asarray(backend(arguments))
     except Exception as error:
         raise ValueError(f"{path} cannot be run: {error}") from error
+
+
+def _difference(
+    made: NDArray[np.float32],
+    wanted: NDArray[np.float32],
+    unit: NDArray[np.float32] | float,
+    output: str,
+) -> float:
+    """Return the largest difference in `unit`; raises ValueError for one that is too large."""
+    if made.shape != wanted.shape or made.dtype != np.float32:
+        raise ValueError(
+            f"{output} must be float32 {list(wanted.shape)}, got {made.dtype} {list(made.shape)}"
+        )
+    difference = float((np.abs(made - wanted) / unit).max())
+    if not difference <= TOLERANCE:
+        raise ValueError(
+            f"{output} differs from eager torch by {difference:.3g}, more than {TOLERANCE:g}"
+        )
+    return difference
 
 
 def _onnx_backend(path: Path) -> Backend | None:

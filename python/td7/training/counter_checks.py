@@ -71,7 +71,7 @@ def check_actions(
         for member, each in enumerate(members)
         for sim, state in enumerate(each["simulations"])
     }
-    for name in actions.keys() - sims.keys():
+    for name in sorted(actions.keys() - sims.keys()):
         raise ValueError(f"{name:.60} is unknown")
     for name, state in sims.items():
         taken = actions.get(name)
