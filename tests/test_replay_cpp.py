@@ -18,6 +18,7 @@ PROGRAMS = (
     "test_lap_buffer",
     "test_lap_replay",
     "test_lap_ledgers",
+    "fuzz_replay_state",
 )
 OPTIONS = (
     "-std=c++17 -O1 -g -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -ffp-contract=off "

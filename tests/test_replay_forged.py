@@ -8,7 +8,7 @@ from td7.replay import LapReplay
 CAPACITY, S, A, SLOTS = 40, 2, 1, 16  # SLOTS a segment
 NONE = 2**32 - 1
 HEADER = np.dtype(
-    "u8, u8, i8, i8, i8, i8, i8, f8, f8"  # magic, file_bytes, members, the arguments
+    "u8, u8, i8, i8, i8, i8, i8, f8, f8, i8"  # magic, file_bytes, members, arguments, piece_rows
 )
 MEMBER = np.dtype(
     [("seed", "u8"), ("draw_counter", "u8"), ("live", "i8"), ("weights", "i8")]

@@ -80,15 +80,17 @@ std::size_t RowBytes(const LapConfig& config) {
 
 std::string PiecesOf(const std::string& path) { return path.empty() ? path : path + ".rows"; }
 
-std::size_t MemberBytes(const LapConfig& config, const SlotLedger& ledger, bool in_pieces) {
+// Bytes of the file for `made` rows, or for the checksums of their pieces.
+std::size_t RowsBytes(const LapConfig& config, std::int64_t made, bool in_pieces) {
   const std::size_t row_bytes = RowBytes(config);
-  const std::int64_t made = ledger.made_slots();
-  const std::size_t rows =
-      in_pieces
-          ? static_cast<std::size_t>(PieceCount(made, PieceRows(row_bytes))) * sizeof(std::uint64_t)
-          : static_cast<std::size_t>(made) * row_bytes;
+  if (!in_pieces) return static_cast<std::size_t>(made) * row_bytes;
+  return static_cast<std::size_t>(PieceCount(made, PieceRows(row_bytes))) * sizeof(std::uint64_t);
+}
+
+std::size_t MemberBytes(const LapConfig& config, const SlotLedger& ledger, bool in_pieces) {
   return sizeof(DiskMember) + ledger.StateBytes() +
-         static_cast<std::size_t>(ledger.used_slots()) * sizeof(float) + rows;
+         static_cast<std::size_t>(ledger.used_slots()) * sizeof(float) +
+         RowsBytes(config, ledger.made_slots(), in_pieces);
 }
 
 // Calls each(piece, its first float, its rows) for the pieces of `made` rows.
@@ -149,6 +151,7 @@ void LapBuffer::ReadState(const std::string& pieces, StateReader* reader) {
   tree_.Rebuild();
   ledger_.RestoreLiveness([this](std::int64_t slot) { return tree_.weight(slot) > 0.0F; });
   const std::int64_t made = ledger_.made_slots();
+  reader->Expect(RowsBytes(config_, made, !pieces.empty()));
   rows_.Reach([made] { return made; });
   float* rows = rows_.BeginRestore();
   if (pieces.empty()) {

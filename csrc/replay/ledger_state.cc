@@ -54,6 +54,8 @@ void SlotLedger::ReadState(const Sizes& sizes, StateReader* reader) {
   if (made > max_slots_ || sizes.used < 0 || sizes.used > made) {
     reader->Refuse("is torn or altered");
   }
+  reader->Expect(streams_.size() * sizeof(DiskStream) +
+                 std::uint64_t{sizes.segments} * sizeof(DiskSegment));
   std::vector<Segment> segments(sizes.segments);
   for (Stream& stream : streams_) {
     const auto disk = reader->Value<DiskStream>();

@@ -98,14 +98,21 @@ void StateWriter::Finish() {
   SettleFolder(std::filesystem::path(path_).parent_path().string());
 }
 
-StateReader::StateReader(const std::string& path)
-    : path_(path), file_(Open(path, "rb", "cannot read ")) {
+StateReader::StateReader(const std::string& path) : path_(path) {
+  std::error_code missing;
+  // to open a pipe might wait for ever
+  if (std::filesystem::is_other(path, missing) && !missing) Refuse("is no file");
+  file_ = Open(path, "rb", "cannot read ");
   file_bytes_ = std::filesystem::file_size(path_);
   left_ = file_bytes_;
 }
 
-void StateReader::Bytes(void* data, std::size_t bytes) {
+void StateReader::Expect(std::uint64_t bytes) const {
   if (bytes > left_) Refuse("is torn or altered");
+}
+
+void StateReader::Bytes(void* data, std::size_t bytes) {
+  Expect(bytes);
   if (bytes == 0) return;
   errno = 0;
   if (std::fread(data, 1, bytes, file_.get()) != bytes) ThrowSystem("cannot read " + path_);

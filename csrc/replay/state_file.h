@@ -62,6 +62,7 @@ class StateReader {
  public:
   explicit StateReader(const std::string& path);
   std::uint64_t file_bytes() const { return file_bytes_; }
+  void Expect(std::uint64_t bytes) const;  // that so many are left: ask before making room for them
   void Bytes(void* data, std::size_t bytes);
   void Finish();  // REQUIRES: all read but the checksum
   [[noreturn]] void Refuse(const std::string& why) const;
@@ -74,7 +75,7 @@ class StateReader {
   }
   template <typename T>
   std::vector<T> Values(std::size_t count) {
-    if (count > file_bytes_ / sizeof(T)) Refuse("is torn or altered");
+    if (count > left_ / sizeof(T)) Refuse("is torn or altered");
     std::vector<T> values(count);
     Bytes(values.data(), count * sizeof(T));
     return values;

@@ -43,7 +43,7 @@ def _check_fields(config: Any) -> None:
             raise ValueError(f"{where} must be of {', '.join(CHOICES[wanted])}, got {value!r}")
         if "range" in item.metadata:
             low, high = item.metadata["range"]
-            if math.isinf(value):
+            if value in (_INF, -_INF):
                 raise ValueError(f"{where} must be finite, got {value!r}")
             if not low <= value <= high:
                 above = "" if high == _INF else f" and at most {high}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,14 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path, schema: str, advice: str = "") -> dict[str, Any]:
     """Return the JSON object of a file with its `schema` checked and left out.
 
-    Raises ValueError, naming the file, where it is missing, larger than 64 MiB, no JSON object or
-    of another schema; `advice` is then added.
+    Raises ValueError, naming the file, where it is missing, no file, larger than 64 MiB, no JSON
+    object or of another schema; `advice` is then added.
     """
     try:
-        if path.stat().st_size > MOST_JSON:
+        size = path.stat().st_size
+        if not path.is_file():  # a pipe would be waited for
+            raise ValueError("it is no file")
+        if size > MOST_JSON:
             raise ValueError(f"it is larger than {MOST_JSON} bytes")
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
         if not isinstance(content, dict):
@@ -45,7 +49,7 @@ def read_json(path: Path, schema: str, advice: str = "") -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} does not parse: {error}") from error
     if (found := content.pop("schema", None)) != schema:
-        raise ValueError(f"{path}: schema must be {schema}, got {found!r}{advice}")
+        raise ValueError(f"{path}: schema must be {schema}, got {reprlib.repr(found)}{advice}")
     return content
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -42,10 +43,10 @@ def read_manifest(folder: Path, schema: str, advice: str = "") -> dict[str, Any]
     manifest = read_json(folder / NAME, schema, advice)
     sums = manifest.get("sha256")
     if not isinstance(sums, dict):
-        raise ValueError(f"{folder / NAME}: sha256 must be an object, got {sums!r:.60}")
+        raise ValueError(f"{folder / NAME}: sha256 must be an object, got {reprlib.repr(sums)}")
     # only names that were found here are ever opened, so none leads out of the folder
     if odd := sorted(_files(folder) ^ sums.keys()):
-        raise ValueError(f"{folder / odd[0]}: the folder and its manifest differ in this file")
+        raise ValueError(f"{folder}/{odd[0]:.300}: the folder and its manifest differ in this file")
     own = _own_field(str(manifest.get(OWN)))
     blank = (folder / NAME).read_text(encoding="utf-8").replace(own, _own_field(""))
     if hashlib.sha256(blank.encode()).hexdigest() != manifest.get(OWN):

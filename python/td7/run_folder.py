@@ -13,8 +13,23 @@ from typing import Any
 
 from td7.config import TD7Config
 from td7.files import read_json, write_json
+from td7.json_checks import either, flag, integer, items, mapping, number, record, text
 
 SCHEMA = "td7.run/1"
+MOST_STEPS = 2**53 - 1
+SETTINGS = record(
+    {
+        "env": text(r"(?s).{1,4096}", "the name of an environment"),
+        "seeds": items(integer(0, 2**64 - 1), 1, 2**20),
+        "total_steps": integer(1, MOST_STEPS),
+        "device": text(r"cpu|cuda(:[0-9]{1,4})?", "cpu, cuda or cuda:N"),
+        "torch_threads": integer(1, 2**20),
+        # its own fields it checks itself
+        "config": mapping(
+            "[a-z_]{1,60}", either(flag, either(number(), text(".{0,60}", ""))), 1000
+        ),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -93,8 +108,11 @@ def read_settings(folder: Path) -> RunSettings:
         raise ValueError(f"{folder} holds no run (no config.json)")
     content = read_json(path, SCHEMA)
     try:
+        SETTINGS(content, "")
+        if len(set(content["seeds"])) < len(content["seeds"]):
+            raise ValueError("seeds must be distinct")
         content["config"] = TD7Config(**content["config"])
         content["seeds"] = tuple(content["seeds"])
         return RunSettings(**content)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is not a run's configuration: {error}") from error

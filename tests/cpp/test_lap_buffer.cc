@@ -169,7 +169,7 @@ void SavedBuffersComeBack(const std::string& path) {
   for (int i = 0; i < 5000; ++i) {
     AddNumber(&saved.front(), i % 2, static_cast<float>(i), i % 31 == 0);
   }
-  SaveMembers(path, saved);
+  SaveMembers(path, {}, &saved);
   std::vector<LapBuffer> loaded = LoadMembers(path, {saved.front().config()});
   Batch a(300);
   Batch b(300);

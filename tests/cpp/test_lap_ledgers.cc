@@ -63,7 +63,7 @@ std::string Saved(LapLedgers* ledgers, const std::vector<Kept>& kept, const std:
       return 0;
     });
   }
-  ledgers->Save(path, numbers);
+  ledgers->Save(path, {}, numbers);
   return FileOf(path);
 }
 

@@ -64,6 +64,11 @@ class Learners:
             return parts[0]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
+    def nbytes(self) -> int:
+        """Return the bytes of all that `tensors` names."""
+        parts = [group.tensors() for group in self.groups]
+        return sum(tensor.nbytes for part in parts for tensor in part.values())
+
     def load(self, tensors: Mapping[str, Tensor], updates: Sequence[int]) -> None:
         """Restore the state named by `tensors()`; every name, shape and dtype must match."""
         mine = self.groups[0].tensors()

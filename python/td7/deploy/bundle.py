@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from td7.deploy.policy import PolicyModule
@@ -33,6 +35,20 @@ class StateActionEncoder(nn.Module):
         low, high = self.policy.low, self.policy.high
         normalised = 2 * (actions - low) / (high - low) - 1
         return self.policy.encoder.zsa(self.policy.encoder.zs(obs), normalised)
+
+
+def interface(policy: PolicyModule) -> dict[str, Any]:
+    """Return what the manifest says of a policy's input and output."""
+    return {
+        "obs": {"shape": [policy.obs_size], "dtype": "float32"},
+        "actions": {
+            "shape": [policy.action_size],
+            "dtype": "float32",
+            "low": policy.low.tolist(),
+            "high": policy.high.tolist(),
+            "scale_applied": True,
+        },
+    }
 
 
 def graphs(policy: PolicyModule) -> dict[str, tuple[nn.Module, tuple[str, ...], str]]:

@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from td7.deploy.bundle import SCHEMA, graphs
-from td7.deploy.policy import Policy, load_policy
+from td7.deploy.bundle import SCHEMA, graphs, interface
+from td7.deploy.policy import FACTS, Policy, load_policy
 from td7.deploy.verify import verify
 from td7.envs import make_simulations
 from td7.machine import versions
@@ -50,7 +50,10 @@ def export(
         raise FileExistsError(f"{out} exists: choose another folder for the bundle")
     if "onnx" in formats and (missing := sorted(set(ONNX) - versions(*ONNX).keys())):
         raise ValueError(f"exporting ONNX needs {', '.join(missing)}: pip install 'td7[export]'")
-    policy = load_policy(policy_folder(run, _chosen_seed(run, seed)))
+    folder = policy_folder(run, _chosen_seed(run, seed))
+    policy = load_policy(folder)
+    if "env" not in policy.metadata:
+        raise ValueError(f"{folder / 'policy.json'} names no env to draw test vectors from")
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -140,17 +143,10 @@ def _write_torchscript(graph: nn.Module, arguments: tuple[Tensor, ...], path: Pa
 
 
 def _facts(policy: Policy) -> dict[str, Any]:
-    module = policy.module
     packages = ("td7", "torch", "onnx", "onnxruntime", "gymnasium", "mujoco")
     return {
-        **policy.metadata,
-        "obs": {"shape": [policy.obs_size], "dtype": "float32"},
-        "actions": {
-            "shape": [policy.action_size],
-            "dtype": "float32",
-            "low": module.low.tolist(),
-            "high": module.high.tolist(),
-            "scale_applied": True,
-        },
+        # other metadata might have the name of a field that is not theirs
+        **{name: policy.metadata[name] for name in FACTS if name in policy.metadata},
+        **interface(policy.module),
         "versions": versions(*packages),
     }

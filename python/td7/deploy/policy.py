@@ -13,14 +13,25 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from td7.agent.networks import Actor, Encoder
 from td7.files import read_json, write_file, write_json
+from td7.json_checks import either, exactly, integer, naming, number, record, text
+from td7.tensor_file import read_tensors
 
 SCHEMA = "td7.policy/1"
+
+# What a run tells of its policies; who saves one may tell more, or nothing.
+FACTS = {
+    "env": text(r"(?s).{1,4096}", "the name of an environment"),
+    "seed": integer(0, 2**64 - 1),
+    "policy": exactly("checkpoint", "current"),
+    "env_steps": integer(0, 2**63 - 1),
+    "updates": integer(0, 2**63 - 1),
+    "checkpoint_score": either(exactly(None), number(-1e300, 1e300)),
+}
 
 
 class PolicyModule(nn.Module):
@@ -39,6 +50,7 @@ class PolicyModule(nn.Module):
     ) -> None:
         super().__init__()
         self.obs_size, self.action_size = obs_size, action_size
+        self.embedding_size = embedding_size
         sizes = obs_size, action_size, embedding_size
         self.encoder = Encoder(*sizes, encoder_hidden)
         self.actor = Actor(*sizes, actor_hidden)
@@ -104,28 +116,56 @@ class Policy:
 def load_policy(folder: str | Path) -> Policy:
     """Load the policy that a run (or `Policy.save`) left in `folder`.
 
-    Raises ValueError, naming the file, for a folder that holds none or a file that does not parse.
+    Raises ValueError, naming the file, for a folder that holds none or a file that does not parse
+    or holds something else.
     """
     folder = Path(folder)
     metadata = read_json(folder / "policy.json", SCHEMA)
+    with naming(folder / "policy.json"):
+        record(FACTS, optional=True)(metadata, "")
+    return Policy(read_policy(folder / "policy.safetensors"), metadata)
+
+
+def read_policy(path: Path) -> PolicyModule:
+    """Read the weights and bounds of a policy; raises ValueError, naming the file."""
     try:
-        weights = load_file(folder / "policy.safetensors")
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ValueError(f"{folder} holds no readable policy: {error}") from error
-    return Policy(policy_module(weights), metadata)
+        weights = read_tensors(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path.parent} holds no readable policy: {error}") from error
+    with naming(path):
+        for name, tensor in weights.items():
+            if tensor.dtype != torch.float32 or not tensor.isfinite().all():
+                raise ValueError(f"{name:.60} must be of finite float32, got {tensor.dtype}")
+        module = policy_module(weights)
+        if not ((module.low < module.high) & (module.high - module.low).isfinite()).all():
+            raise ValueError("low must be less than high, by a finite number")
+    return module
 
 
 def policy_module(weights: Mapping[str, Tensor]) -> PolicyModule:
-    """Build a policy module whose sizes are those of the weights (bounds low, high included)."""
+    """Build a policy module whose sizes are those of the weights (bounds low, high included).
+
+    Raises ValueError for weights whose sizes do not fit each other, before any are made.
+    """
     try:
         hidden, obs_size = weights["encoder.zs1.weight"].shape
-        module = PolicyModule(
+        sizes = (
             obs_size,
             weights["actor.l3.weight"].shape[0],
             weights["encoder.zs3.weight"].shape[0],
             hidden,
             weights["actor.l0.weight"].shape[0],
         )
+        if min(sizes) < 1:
+            raise ValueError(f"a size is 0: {sizes}")
+        with torch.device("meta"):  # shapes without memory
+            wanted = PolicyModule(*sizes).state_dict()
+        for name, tensor in wanted.items():
+            if weights[name].shape != tensor.shape:
+                raise ValueError(
+                    f"{name} must be {list(tensor.shape)}, got {list(weights[name].shape)}"
+                )
+        module = PolicyModule(*sizes)
         module.load_state_dict(weights)
     except (KeyError, ValueError, RuntimeError) as error:
         raise ValueError(f"the weights are not those of a TD7 policy: {error}") from error

@@ -9,8 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from td7.json_checks import integer, naming, number, record
 from td7.run_folder import read_settings
 from td7.training.metrics import read_metrics
+
+# What a curve takes of a row.
+FIELDS = {
+    "seed": integer(0, 2**64 - 1),
+    "env_steps": integer(0, 2**53),
+    "eval/mean_reward": number(-1e300, 1e300),
+}
+EVALUATION = record(FIELDS)
 
 
 def evaluation_curves(run: Path) -> tuple[NDArray[np.float64], dict[int, NDArray[np.float64]]]:
@@ -20,7 +29,9 @@ def evaluation_curves(run: Path) -> tuple[NDArray[np.float64], dict[int, NDArray
     """
     curves: dict[int, dict[int, float]] = defaultdict(dict)
     for row in read_metrics(run):
-        if row["event"] == "evaluation":
+        if row.get("event") == "evaluation":
+            with naming(run / "metrics.jsonl"):
+                EVALUATION({name: row.get(name) for name in FIELDS}, "")
             curves[row["seed"]][row["env_steps"]] = row["eval/mean_reward"]
     if not curves:
         raise ValueError(f"{run} has no evaluation yet")

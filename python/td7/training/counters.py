@@ -55,13 +55,10 @@ def _without_actions(state: SimulationState) -> dict[str, Any]:
 def restore_member(
     run: RunState, member: int, saved: dict[str, Any], actions: dict[str, NDArray[np.float32]]
 ) -> list[int]:
-    """Restore what is a member's own; return the simulations whose episodes are lost."""
-    for name, wanted in (("simulations", run.rollouts), ("evaluation", run.eval_rollouts)):
-        if len(saved[name]) != wanted.steps.shape[1]:
-            raise ValueError(
-                f"config.json asks for {wanted.steps.shape[1]} environments where the state has "
-                f"{len(saved[name])}: num_envs and eval_episodes stay as they were"
-            )
+    """Restore what is a member's own; return the simulations whose episodes are lost.
+
+    REQUIRES: checked by `td7.training.counter_checks`.
+    """
     nothing = np.zeros((0, run.rollouts.action_space.shape[0]), np.float32)
     states = [
         SimulationState(**each, actions=actions.get(f"{member}.{sim}", nothing))

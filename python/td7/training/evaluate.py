@@ -115,5 +115,7 @@ def evaluate_run(
                 returns += evaluated.returns
         finally:
             rollouts.close()
-        scores.append(PolicyScore(each, policy.metadata["policy"], returns[:episodes]))
+        scores.append(
+            PolicyScore(each, policy.metadata.get("policy", "unnamed"), returns[:episodes])
+        )
     return scores

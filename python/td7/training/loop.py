@@ -83,10 +83,12 @@ def _after_burst(run: RunState, burst: _Burst, report: Report, breaks: Breaks) -
     for member in burst.members:
         if run.debts[member] > 0:
             continue  # a stop or a failure cut the burst
-        if run.recent_episodes[member]:
-            report.round(member)
-        if run.settings.config.use_checkpoints:
-            run.rules[member].add_burst(run.learners.updates[member])
+        try:
+            if run.recent_episodes[member]:
+                report.round(member)
+        finally:  # else a state saved after an error would owe nothing and want no episode
+            if run.settings.config.use_checkpoints:
+                run.rules[member].add_burst(run.learners.updates[member])
         _evaluate_through(run, member, run.collector.env_steps[member], report, breaks)
 
 

@@ -56,18 +56,25 @@ class MetricsWriter:
 
 
 def read_metrics(run: Path) -> list[Row]:
-    """Return every row of a run's metrics.jsonl; a torn last line is left out."""
+    """Return every row of a run's metrics.jsonl; a torn last line is left out.
+
+    Raises ValueError, naming the file and the line, for one that is no JSON object.
+    """
     path = run / "metrics.jsonl"
     if not path.is_file():
         raise ValueError(f"{run} holds no run (no metrics.jsonl)")
     rows = []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_bytes().splitlines()
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
             if number < len(lines):
                 raise ValueError(f"{path}:{number} is not JSON: {error}") from error
+            continue
+        if not isinstance(row, dict):
+            raise ValueError(f"{path}:{number} is no JSON object")
+        rows.append(row)
     return rows
 
 

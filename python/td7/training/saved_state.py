@@ -13,14 +13,16 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.numpy import load_file as load_numpy
 from safetensors.numpy import save as save_numpy
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
+from td7.envs.native import is_native
 from td7.files import read_json, sync, write_file, write_json
+from td7.json_checks import naming
 from td7.manifest import read_manifest, write_manifest
 from td7.rollout import Replay
+from td7.tensor_file import read_arrays, read_tensors
+from td7.training.counter_checks import check_actions, check_counters, most_action_bytes
 from td7.training.counters import counters, episode_actions, restore_member
 from td7.training.run_state import RunState
 
@@ -69,16 +71,28 @@ def load_state(run: RunState, folder: Path) -> list[str]:
     """
     state, notes = _sound_state(folder)
     saved = read_json(state / "counters.json", SCHEMA)
-    try:
-        run.learners.load(load_file(state / "learner.safetensors"), saved["updates"])
-    except SafetensorError as error:
-        raise ValueError(f"{state / 'learner.safetensors'} does not parse: {error}") from error
+    with naming(state / "counters.json"):
+        check_counters(saved, run.settings, native=is_native(run.settings.env))
+    members, action_size = saved["members"], run.rollouts.action_space.shape[0]
+    path = state / "episodes.safetensors"
+    actions = read_arrays(path, most_action_bytes(members, action_size))
+    with naming(path):
+        check_actions(actions, members, action_size)
+    path = state / "learner.safetensors"
+    tensors = read_tensors(path, run.learners.nbytes() + 2**20)
+    with naming(path):
+        run.learners.load(tensors, saved["updates"])
     for name, replay in _replays(run).items():
         replay.load(state / name)
+    with naming(state / "counters.json"):
+        for member, (replay, place) in enumerate(run.collector.replays):
+            if members[member]["debt"] and not replay.size(place):
+                raise ValueError(f"members[{member}].debt must be 0 where the replay is empty")
     run.wall_s, run.metrics_bytes = saved["wall_s"], saved["metrics_bytes"]
-    actions = load_numpy(state / "episodes.safetensors")
-    for member, mine in enumerate(saved["members"]):
-        for sim in restore_member(run, member, mine, actions):
+    for member, mine in enumerate(members):
+        with naming(state / "counters.json"):
+            lost = restore_member(run, member, mine, actions)
+        for sim in lost:
             seed = run.settings.seeds[member]
             notes.append(
                 f"seed {seed}, simulation {sim}: the environment did not go the same way again; "
