@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import tyro
 from safetensors import SafetensorError
@@ -93,35 +93,44 @@ def export(
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     format: str = "onnx,torchscript",
     seed: int | None = None,
+    which: Literal["checkpoint", "current"] | None = None,
 ) -> int:
     """Export a run's policy and encoders as a bundle that is verified before it appears.
 
     Args:
         run: Run folder.
         out: Bundle folder to make.
-        format: Comma-separated formats: onnx, torchscript.
+        format: Comma-separated formats: onnx, torchscript, torch-export.
         seed: Which seed of the run, when it has several.
+        which: checkpoint or current; by default the policy that the run evaluates.
     """
     from td7.deploy.export import export as export_bundle
 
-    difference = export_bundle(run, out, seed=seed, formats=format.split(","))  # type: ignore[arg-type]
+    formats: Any = format.split(",")
+    difference = export_bundle(run, out, seed=seed, formats=formats, which=which)
     print(f"{out}: verified, largest difference from eager torch {difference:.2e}")
     return 0
 
 
 @app.command
-def verify(bundle: Positional[Path]) -> int:
-    """Check a bundle's checksums and replay its test vectors through every format.
+def verify(bundle: Positional[Path], *, env: str | None = None, sha256: str | None = None) -> int:
+    """Check a bundle's checksums, replay its test vectors in every format, and time the policy.
 
     Args:
         bundle: Bundle folder.
+        env: Environment to drive with each way to run the policy; its code is run.
+        sha256: What manifest_sha256 must be, told by somebody whom you trust.
     """
+    from td7.deploy import trial
     from td7.deploy.verify import verify as verify_bundle
 
-    results = verify_bundle(bundle)
+    results = verify_bundle(bundle, sha256)
     for result in results:
         print(f"{result.file:24} {result.vectors} vectors  difference {result.difference:.2e}")
-    print(f"verified, largest difference {max(result.difference for result in results):.2e}")
+    for line in trial.report(bundle, env):
+        print(line)
+    worst = max(result.difference for result in results if result.exact)
+    print(f"verified, largest difference {worst:.2e}")
     return 0
 
 

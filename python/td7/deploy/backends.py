@@ -1,6 +1,7 @@
-"""The ways to run a bundle's policy from Python, behind one signature: obs [n, S] -> actions [n, A].
+"""The ways to run a bundle's graphs from Python: functions of numpy arrays, on one thread each.
 
-All of them use one thread. What each of them needs is imported when it is opened.
+What each of them needs is imported when it is opened. A `.pt2` file is not opened: to load one is to
+unpickle it.
 """
 
 from __future__ import annotations
@@ -18,43 +19,44 @@ from td7.deploy.native import NativePolicy
 from td7.deploy.policy import PolicyModule
 
 Float32 = NDArray[np.float32]
-Act = Callable[[Float32], Float32]
+Run = Callable[..., Float32]
 
-FILES = {
-    "onnxruntime": "policy.onnx",
-    "onnxruntime-batch1": "policy_batch1.onnx",
-    "torchscript": "policy.pt",
-    "torch-export": "policy.pt2",
-}
-BATCH1 = "onnxruntime-batch1"  # takes one observation at a time
-BFLOAT16 = "native-bf16"  # the only one whose weights are rounded
+BFLOAT16 = "native-bf16"  # the only way whose weights are rounded
 
 
-def open_backends(bundle: Path, policy: PolicyModule) -> dict[str, Act]:
-    """Open every way to run the policy: eager torch, csrc/policy, and the graphs that are there.
+def open_policies(bundle: Path, policy: PolicyModule) -> dict[str, Run]:
+    """Open every way to act, obs [n, S] -> actions [n, A]: torch, csrc/policy, and the files.
 
-    Raises ValueError, naming the file, for a graph that cannot be opened.
+    Raises ValueError, naming the file, for one that cannot be opened.
     """
-    ways: dict[str, Act] = {
-        "torch-eager": _of_module(policy),
+    ways: dict[str, Run] = {
+        "torch": _of_module(policy),
         "native": NativePolicy(policy),
         BFLOAT16: NativePolicy(policy, "bfloat16"),
     }
-    for name, file in FILES.items():
-        path = bundle / file
-        if not path.exists():
-            continue
-        try:
-            ways[name] = OPENERS[name](path)
-        except ImportError as error:
-            raise ValueError(f"{path} needs {error.name}: pip install 'td7[export]'") from error
-        except Exception as error:  # whatever a runtime raises of a file that it cannot read
-            raise ValueError(f"{path} cannot be opened: {error}") from error
-    return ways
+    return ways | open_files(bundle, "policy")
 
 
-def open_onnx(path: Path) -> Act:
-    """Open an ONNX graph with inputs of one name each; the arguments are in their order."""
+def open_files(bundle: Path, graph: str) -> dict[str, Run]:
+    """Open those of a graph's files that are there, by name; errors as of open_policies."""
+    found = {f"{graph}{ending}": opener for ending, opener in OPENERS.items()}
+    return {
+        name: _opened(bundle / name, opener)
+        for name, opener in found.items()
+        if (bundle / name).exists()
+    }
+
+
+def _opened(path: Path, opener: Callable[[Path], Run]) -> Run:
+    try:
+        return opener(path)
+    except ImportError as error:
+        raise ValueError(f"{path} needs {error.name}: pip install 'td7[export]'") from error
+    except Exception as error:  # whatever a runtime raises of a file that it cannot read
+        raise ValueError(f"{path} cannot be run: {error}") from error
+
+
+def _open_onnx(path: Path) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -71,30 +73,32 @@ def open_onnx(path: Path) -> Act:
     return run
 
 
-def open_torchscript(path: Path) -> Act:
-    """Open a TorchScript graph, which is a program of its own."""
+def _open_onnx_of_one(path: Path) -> Run:
+    """Open a graph that takes one row at a time."""
+    run = _open_onnx(path)
+
+    def run_rows(*arguments: Float32) -> Float32:
+        rows = [
+            run(*(each[row : row + 1] for each in arguments)) for row in range(len(arguments[0]))
+        ]
+        return np.concatenate(rows)
+
+    return run_rows
+
+
+def _open_torchscript(path: Path) -> Run:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated in torch, kept for LibTorch controllers
         return _of_module(torch.jit.load(str(path)))
 
 
-def open_exported(path: Path) -> Act:
-    """Open a graph of torch.export."""
-    return _of_module(torch.export.load(path).module())
-
-
-OPENERS = {
-    "onnxruntime": open_onnx,
-    BATCH1: open_onnx,
-    "torchscript": open_torchscript,
-    "torch-export": open_exported,
-}
-
-
-def _of_module(module: Callable[..., torch.Tensor]) -> Act:
+def _of_module(module: Callable[..., torch.Tensor]) -> Run:
     def run(*arguments: Float32) -> Float32:
         with torch.inference_mode():
             out: Float32 = module(*map(torch.from_numpy, arguments)).numpy()
         return out
 
     return run
+
+
+OPENERS = {".onnx": _open_onnx, "_batch1.onnx": _open_onnx_of_one, ".pt": _open_torchscript}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from td7.deploy.backends import Run
 from td7.envs import make_simulations
 
-Act = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-
-STEPS = 50  # beyond it contacts make something of the last bits of an action
+STEPS = 50  # beyond them contacts make something of the last bits of an action
+WHOLE_EPISODE = 1000  # at most
 TOLERANCE = 1e-3  # of the sum of the rewards' magnitudes
 
 
@@ -25,7 +24,7 @@ class Driven:
     magnitude: float  # sum of the rewards' magnitudes
 
 
-def drive(env: str, act: Act, steps: int = STEPS, seed: int = 0) -> Driven:
+def drive(env: str, act: Run, steps: int = STEPS, seed: int = 0) -> Driven:
     """Run an episode for at most so many steps; the environment's code is run as `env` names it."""
     simulations, one = make_simulations(env, 1), np.zeros(1, np.int64)
     rewards: list[float] = []
@@ -41,7 +40,7 @@ def drive(env: str, act: Act, steps: int = STEPS, seed: int = 0) -> Driven:
     return Driven(len(rewards), sum(rewards), sum(map(abs, rewards)))
 
 
-def disagreement(env: str, ways: Mapping[str, Act], reference: str) -> dict[str, float]:
+def disagreement(env: str, ways: Mapping[str, Run], reference: str) -> dict[str, float]:
     """Return how far each way's return is from the reference's, as a share of all rewards.
 
     An episode that ends at another step is infinitely far.
@@ -51,7 +50,6 @@ def disagreement(env: str, ways: Mapping[str, Act], reference: str) -> dict[str,
     for name, act in ways.items():
         driven = drive(env, act)
         difference = abs(driven.episode_return - wanted.episode_return)
-        shares[name] = difference / max(wanted.magnitude, 1e-12)
-        if driven.steps != wanted.steps:
-            shares[name] = float("inf")
+        same = driven.steps == wanted.steps
+        shares[name] = difference / max(wanted.magnitude, 1e-12) if same else float("inf")
     return shares

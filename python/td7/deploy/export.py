@@ -1,30 +1,45 @@
-"""Export one seed's policy and encoders as a bundle: self-contained ONNX and TorchScript files."""
+"""Export one seed's policy and encoders as a bundle: a folder that proves what it computes."""
 
 from __future__ import annotations
 
-import logging
 import shutil
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from safetensors.torch import save
+from torch import Tensor
 
-from td7.deploy.bundle import SCHEMA, graphs, interface
+from td7.deploy.backends import BFLOAT16
+from td7.deploy.bundle import (
+    README,
+    SCHEMA,
+    TOLERANCE,
+    VECTORS,
+    WEIGHTS,
+    graphs,
+    interface,
+    public_name,
+)
+from td7.deploy.bundle_readme import readme
+from td7.deploy.closed_loop import WHOLE_EPISODE, drive
+from td7.deploy.current import current_policy
+from td7.deploy.graph_files import write_exported, write_onnx, write_torchscript
+from td7.deploy.native import NativePolicy
 from td7.deploy.policy import FACTS, Policy, load_policy
-from td7.deploy.verify import verify
-from td7.envs import make_simulations
+from td7.deploy.vectors import make_vectors
+from td7.deploy.verify import largest_difference, verify
+from td7.envs.signals import Signals, signals
+from td7.files import write_file
 from td7.machine import versions
 from td7.manifest import write_manifest
 from td7.run_folder import policy_folder, read_settings
 
-Format = Literal["onnx", "torchscript"]
-NUM_VECTORS = 64
+Format = Literal["onnx", "torchscript", "torch-export"]
+Which = Literal["checkpoint", "current"]
 ONNX = ("onnx", "onnxscript", "onnxruntime")
+PACKAGES = ("td7", "torch", "onnx", "onnxruntime", "gymnasium", "mujoco")
 
 
 def export(
@@ -33,13 +48,17 @@ def export(
     *,
     seed: int | None = None,
     formats: Sequence[Format] = ("onnx", "torchscript"),
+    which: Which | None = None,
 ) -> float:
     """Export the policy of a run as a bundle folder, verified before it is moved into place.
 
+    `which` is `checkpoint` or `current`; by default it is the policy that the run evaluates. The
+    run's environment is made to draw test vectors and to drive it; the run itself is only read.
+
     Returns the largest difference from eager torch over all graphs and formats (actions in units of
-    half their range). Raises ValueError
-    for a folder that holds no run, a seed that the run has not, an unknown format or a bundle that
-    fails its own check, FileExistsError when `out` exists.
+    half their range). Raises ValueError for a folder that holds no run, a seed or policy that the
+    run has not, an unknown format or a bundle that fails its own check, FileExistsError when `out`
+    exists.
     """
     run, out = Path(run), Path(out)
     unknown = [item for item in formats if item not in get_args(Format)]
@@ -50,16 +69,13 @@ def export(
         raise FileExistsError(f"{out} exists: choose another folder for the bundle")
     if "onnx" in formats and (missing := sorted(set(ONNX) - versions(*ONNX).keys())):
         raise ValueError(f"exporting ONNX needs {', '.join(missing)}: pip install 'td7[export]'")
-    folder = policy_folder(run, _chosen_seed(run, seed))
-    policy = load_policy(folder)
-    if "env" not in policy.metadata:
-        raise ValueError(f"{folder / 'policy.json'} names no env to draw test vectors from")
+    policy = _chosen_policy(run, seed, which)
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         write_bundle(policy, partial, formats)
-        worst = max(result.difference for result in verify(partial))
+        worst = max(result.difference for result in verify(partial) if result.exact)
     except BaseException:
         shutil.rmtree(partial)
         raise
@@ -68,85 +84,89 @@ def export(
 
 
 def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> None:
-    """Write weights, graphs, test vectors and the manifest into an empty folder."""
-    module = policy.module
-    obs = rollout_observations(policy, NUM_VECTORS)
-    vectors = {"obs": obs, "actions": module(obs)}
-    for name, (graph, inputs, output) in graphs(module).items():
+    """Write weights, graphs, test vectors, README and the manifest into an empty folder."""
+    env = policy.metadata["env"]
+    known, vectors = signals(env), make_vectors(policy, env)
+    facts = {
+        **{name: policy.metadata[name] for name in FACTS if name in policy.metadata},
+        "env": public_name(env),
+        **interface(policy.module, known),
+        "tolerance": TOLERANCE,
+        "variants": {BFLOAT16: _measured(policy, env, vectors)},
+        "versions": versions(*PACKAGES),
+    }
+    write_file(folder / WEIGHTS, save(dict(policy.module.state_dict())))
+    write_file(folder / VECTORS, save(vectors))
+    _write_graphs(policy, vectors, folder, formats, facts | _mjlab(known, policy))
+    names = [path.name for path in folder.iterdir()]
+    write_file(folder / README, readme(facts, names, len(vectors["obs"])).encode())
+    write_manifest(folder, SCHEMA, **facts)
+
+
+def _write_graphs(
+    policy: Policy,
+    vectors: Mapping[str, Tensor],
+    folder: Path,
+    formats: Sequence[Format],
+    facts: Mapping[str, Any],
+) -> None:
+    for name, (graph, inputs, output) in graphs(policy.module).items():
         arguments = tuple(vectors[key] for key in inputs)
-        with torch.inference_mode():
-            vectors[output] = graph(*arguments)
         if "onnx" in formats:
-            write_onnx(graph, arguments, inputs, output, folder / f"{name}.onnx")
+            where = folder / f"{name}.onnx"
+            write_onnx(graph, arguments, inputs, output, where, any_batch=True, facts=facts)
+            one, where = tuple(each[:1] for each in arguments), folder / f"{name}_batch1.onnx"
+            write_onnx(graph, one, inputs, output, where, any_batch=False, facts=facts)
         if "torchscript" in formats:
-            _write_torchscript(graph, arguments, folder / f"{name}.pt")
-    save_file(dict(module.state_dict()), folder / "policy.safetensors")
-    save_file(vectors, folder / "vectors.safetensors")
-    write_manifest(folder, SCHEMA, **_facts(policy))
+            write_torchscript(graph, arguments, folder / f"{name}.pt")
+        if "torch-export" in formats:
+            write_exported(graph, arguments, folder / f"{name}.pt2")
 
 
-def rollout_observations(policy: Policy, count: int) -> Tensor:
-    """Return [count, S] observations of the policy's own rollouts in its environment."""
-    simulations = make_simulations(policy.metadata["env"], 1)
-    observations: list[Any] = []
-    one, over = np.zeros(1, np.int64), True
-    try:
-        for step in range(10 * count):
-            if over:
-                obs = simulations.reset(one, [step])
-            observations.append(obs[0])
-            obs, _, terminated, truncated = simulations.step(one, policy(obs))
-            over = bool(terminated[0] or truncated[0])
-    finally:
-        simulations.close()
-    chosen = np.asarray(observations[:: len(observations) // count][:count], np.float32)
-    return torch.from_numpy(chosen)
+def _measured(policy: Policy, env: str, vectors: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return what rounding the weights to bfloat16 does to actions and to an episode's return."""
+    rounded = NativePolicy(policy.module, "bfloat16")
+    made, wanted = rounded(vectors["obs"].numpy()), vectors["actions"].numpy()
+    error = largest_difference(made, wanted, policy.module)
+    returns = [
+        drive(env, act, WHOLE_EPISODE).episode_return
+        for act in (rounded, NativePolicy(policy.module))
+    ]
+    # a processor that sums in another order may add a rounding or two
+    stated = float(np.ceil(1.05e4 * error) / 1e4) + TOLERANCE
+    return dict(
+        zip(
+            ("action_error", "episode_return", "episode_return_float32"),
+            (stated, *returns),
+            strict=True,
+        )
+    )
 
 
-def _chosen_seed(run: Path, seed: int | None) -> int:
-    seeds = read_settings(run).seeds
+def _mjlab(known: Signals, policy: Policy) -> dict[str, Any]:
+    """Return the metadata by which mjlab's controllers know an ONNX policy, where joints are."""
+    if not known.joint_names:
+        return {}
+    half = (policy.module.high - policy.module.low) / 2
+    found = {"joint_names": known.joint_names, "action_scale": half.tolist()}
+    return found | ({"observation_names": known.obs_names} if known.obs_names else {})
+
+
+def _chosen_policy(run: Path, seed: int | None, which: Which | None) -> Policy:
+    settings = read_settings(run)
+    seeds = settings.seeds
     if seed is None and len(seeds) == 1:
-        return seeds[0]
+        seed = seeds[0]
     if seed not in seeds:
         raise ValueError(f"seed must be one of the run's {list(seeds)}, got {seed}")
-    return seed
-
-
-def write_onnx(
-    graph: nn.Module, arguments: tuple[Tensor, ...], inputs: Sequence[str], output: str, path: Path
-) -> None:
-    """Write one graph, example arguments given, as a self-contained ONNX file for any batch."""
-    batch = torch.export.Dim("batch")
-    # the exporter reports every operator library that is not installed
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            graph,
-            arguments,
-            str(path),
-            input_names=list(inputs),
-            output_names=[output],
-            dynamic_shapes=tuple({0: batch} for _ in inputs),
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-
-
-def _write_torchscript(graph: nn.Module, arguments: tuple[Tensor, ...], path: Path) -> None:
-    with warnings.catch_warnings():
-        # TorchScript is deprecated in torch and kept here for LibTorch controllers
-        warnings.simplefilter("ignore")
-        traced = torch.jit.freeze(torch.jit.trace(graph, arguments))
-        torch.jit.save(traced, str(path))
-
-
-def _facts(policy: Policy) -> dict[str, Any]:
-    packages = ("td7", "torch", "onnx", "onnxruntime", "gymnasium", "mujoco")
-    return {
-        # other metadata might have the name of a field that is not theirs
-        **{name: policy.metadata[name] for name in FACTS if name in policy.metadata},
-        **interface(policy.module),
-        "versions": versions(*packages),
-    }
+    folder = policy_folder(run, seed)
+    policy = load_policy(folder)
+    if "env" not in policy.metadata:
+        raise ValueError(f"{folder / 'policy.json'} names no env to draw test vectors from")
+    if which not in (None, *get_args(Which)):
+        raise ValueError(f"which must be {' or '.join(get_args(Which))}, got {which!r}")
+    if which in (None, policy.metadata.get("policy")):
+        return policy
+    if which == "checkpoint":
+        raise ValueError("which must be current: the run keeps no checkpoints")
+    return current_policy(run, settings, seeds.index(seed), policy)

@@ -20,6 +20,7 @@ class Signals:
     obs_units: list[str] = field(default_factory=list)
     action_names: list[str] = field(default_factory=list)
     action_units: list[str] = field(default_factory=list)
+    joint_names: list[str] = field(default_factory=list)  # of the A actions
     dt: float | None = None  # seconds between two actions
 
 
@@ -37,7 +38,7 @@ def signals(env: str) -> Signals:
         if not isinstance(model, mujoco.MjModel):
             return Signals()
         names = [actuator_name(model, number) for number in range(model.nu)]
-        return Signals(action_names=names, dt=float(unwrapped.dt))
+        return Signals(action_names=names, joint_names=_joints(model), dt=float(unwrapped.dt))
     finally:
         made.close()
 
@@ -51,7 +52,16 @@ def _of_task(env: str) -> Signals:
             list(task.obs_units),
             list(task.action_names),
             list(task.action_units),
+            _joints(task.mj_model),
             task.dt,
         )
     finally:
         simulations.close()
+
+
+def _joints(model: Any) -> list[str]:
+    """Return the joints that the actuators drive [A]; nothing if one of them drives no joint."""
+    joint = int(mujoco.mjtTrn.mjTRN_JOINT)
+    if any(kind != joint for kind in model.actuator_trntype):
+        return []
+    return [model.joint(number).name for number in model.actuator_trnid[:, 0]]

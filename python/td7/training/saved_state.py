@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from safetensors.numpy import save as save_numpy
 from safetensors.torch import save
 
+from td7.agent.learners import Learners
 from td7.envs.native import is_native
 from td7.files import read_json, sync, write_file, write_json
 from td7.json_checks import naming
@@ -78,10 +80,7 @@ def load_state(run: RunState, folder: Path) -> list[str]:
     actions = read_arrays(path, most_action_bytes(members, action_size))
     with naming(path):
         check_actions(actions, members, action_size)
-    path = state / "learner.safetensors"
-    tensors = read_tensors(path, run.learners.nbytes() + 2**20)
-    with naming(path):
-        run.learners.load(tensors, saved["updates"])
+    _load_learners(state, run.learners, saved)
     for name, replay in _replays(run).items():
         replay.load(state / name)
     with naming(state / "counters.json"):
@@ -101,11 +100,32 @@ def load_state(run: RunState, folder: Path) -> list[str]:
     return notes
 
 
+def read_learner(folder: Path, learners: Learners) -> dict[str, Any]:
+    """Restore the learners from a run's latest state, which stays as it is; return its counters.
+
+    Raises ValueError naming the file that is not as saved.
+    """
+    state = latest(folder)
+    if state is None:
+        raise ValueError(f"{folder} holds no saved state")
+    read_manifest(state, SCHEMA, ADVICE)
+    saved = read_json(state / "counters.json", SCHEMA)
+    _load_learners(state, learners, saved)
+    return saved
+
+
 def latest(folder: Path) -> Path | None:
     """Return the folder of the latest state, None where there is none."""
     final, old = folder / "state", folder / "state.old"
     # the first is missing where a kill came between two renames
     return final if final.exists() else old if old.exists() else None
+
+
+def _load_learners(state: Path, learners: Learners, saved: dict[str, Any]) -> None:
+    path = state / "learner.safetensors"
+    tensors = read_tensors(path, learners.nbytes() + 2**20)
+    with naming(path):
+        learners.load(tensors, saved["updates"])
 
 
 def _sound_state(folder: Path) -> tuple[Path, list[str]]:

@@ -1,0 +1,77 @@
+"""Graphs as files: self-contained ONNX with its facts as metadata, TorchScript, torch.export."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Arguments = tuple[Tensor, ...]
+
+
+def write_onnx(
+    graph: nn.Module,
+    arguments: Arguments,
+    inputs: Sequence[str],
+    output: str,
+    path: Path,
+    *,
+    any_batch: bool,
+    facts: Mapping[str, Any],
+) -> None:
+    """Write one graph as a single file, for any batch or for that of the example arguments.
+
+    `facts` go into its metadata: texts as they are, lists as values with commas between them (as
+    mjlab writes them), anything else as JSON.
+    """
+    import onnx
+
+    batch = torch.export.Dim("batch")
+    # the exporter reports every operator library that is not installed
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph,
+            arguments,
+            str(path),
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_shapes=tuple({0: batch} for _ in inputs) if any_batch else None,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, {name: _as_text(value) for name, value in facts.items()})
+    path.write_bytes(model.SerializeToString())
+
+
+def write_torchscript(graph: nn.Module, arguments: Arguments, path: Path) -> None:
+    """Write one graph as TorchScript, frozen."""
+    with warnings.catch_warnings():
+        # TorchScript is deprecated in torch and kept here for LibTorch controllers
+        warnings.simplefilter("ignore")
+        traced = torch.jit.freeze(torch.jit.trace(graph, arguments))
+        torch.jit.save(traced, str(path))
+
+
+def write_exported(graph: nn.Module, arguments: Arguments, path: Path) -> None:
+    """Write one graph as torch.export does, for any batch."""
+    batch = torch.export.Dim("batch")
+    shapes = tuple({0: batch} for _ in arguments)
+    torch.export.save(torch.export.export(graph, arguments, dynamic_shapes=shapes), path)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(each, (str, int, float)) for each in value):
+        return ",".join(str(each) for each in value)
+    return json.dumps(value)
