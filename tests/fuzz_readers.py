@@ -15,9 +15,10 @@ from safetensors.torch import save_file
 import fuzz_mutations as mutations
 import toy_envs
 from td7.config import RunConfig, TD7Config
-from td7.deploy.bundle import graphs, interface
+from td7.deploy.bundle import SCHEMA, TOLERANCE, graphs, interface
 from td7.deploy.policy import Policy, load_policy
 from td7.deploy.verify import verify
+from td7.envs.signals import Signals
 from td7.files import read_json
 from td7.json_checks import naming
 from td7.manifest import read_manifest, write_manifest
@@ -116,7 +117,8 @@ def make_bundle(run: RunState, folder: Path) -> None:
         vectors[output] = graph(*(vectors[key] for key in inputs))
     save_file(module.state_dict(), folder / "policy.safetensors")
     save_file(vectors, folder / "vectors.safetensors")
-    write_manifest(folder, "td7.bundle/1", env="Toy/Point-v0", **interface(module))
+    facts = {"env": "Toy/Point-v0", **interface(module, Signals())}
+    write_manifest(folder, SCHEMA, **facts, tolerance=TOLERANCE, variants={})
 
 
 def make_readers(folder: Path) -> list[Reader]:

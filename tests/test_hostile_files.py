@@ -135,7 +135,7 @@ def test_what_else_a_policy_tells_does_not_reach_the_manifest(run, tmp_path):
     assert policy.metadata == told
     (tmp_path / "bundle").mkdir()
     write_bundle(policy, tmp_path / "bundle", ["torchscript"])
-    assert len(verify(tmp_path / "bundle")) == 6
+    assert len(verify(tmp_path / "bundle")) == 9
     assert "mine" not in json.loads((tmp_path / "bundle" / "manifest.json").read_text())
 
 
@@ -155,23 +155,34 @@ def bundle(run, tmp_path):
     """A bundle of weights and vectors, and what its manifest tells."""
     make_bundle(run, tmp_path / "bundle")
     manifest = json.loads((tmp_path / "bundle" / "manifest.json").read_text())
-    return tmp_path / "bundle", {key: manifest[key] for key in ("env", "obs", "actions")}
+    for name in ("schema", "sha256", "manifest_sha256"):
+        del manifest[name]
+    return tmp_path / "bundle", manifest
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"obs": None}, "manifest.json: obs must be {"),
-        ({"obs": {"shape": [4], "dtype": "float32"}}, "manifest.json: obs must be {'shape': [3]"),
-        ({"actions": {"shape": [2]}}, "manifest.json: actions must be {"),
-        ({"env": 7}, "manifest.json: env must be the name"),
+        ({"obs": None}, "obs must be an object, got None"),
+        ({"obs": {"shape": [4]}}, "obs.shape must be [3], got [4]"),
+        ({"obs": {"names": ["x"]}}, "obs.names must be a list of 3, got ['x']"),
+        ({"obs": {"units": [1, 2, 3]}}, "obs.units[0] must be a short text, got 1"),
+        ({"actions": {"low": [-1.0, 0.5]}}, "actions.low must be [-1.0, 0.0], got [-1.0, 0.5]"),
+        ({"actions": {"more": 1}}, "actions.more is unknown"),
+        ({"env": 7}, "env must be the name"),
+        ({"dt": -1}, "dt must be a number from 1e-09"),
+        ({"tolerance": 1.0}, "tolerance must be 1e-05, got 1.0"),
+        ({"variants": {"other": {}}}, "a name in variants must be like native-bf16, got 'other'"),
+        ({"variants": {"native-bf16": {}}}, "variants.native-bf16.action_error is missing"),
     ],
 )
 def test_a_bundles_manifest_that_contradicts_its_policy_is_refused(changes, message, bundle):
     folder, facts = bundle
-    assert len(verify(folder)) == 3
-    sign(folder, "td7.bundle/1", **facts | changes)
-    with pytest.raises(ValueError, match=re.escape(message)):
+    assert len(verify(folder)) == 5
+    for name, change in changes.items():
+        facts[name] = {**facts[name], **change} if isinstance(change, dict) else change
+    sign(folder, "td7.bundle/1", **facts)
+    with pytest.raises(ValueError, match=re.escape(f"manifest.json: {message}")):
         verify(folder)
 
 

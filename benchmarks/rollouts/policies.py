@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from td7.deploy.export import write_onnx
+from td7.deploy.graph_files import write_onnx
 from td7.deploy.policy import PolicyModule, load_policy
 from td7.envs.native import spaces
 
@@ -65,7 +65,8 @@ def onnxruntime_act(module: PolicyModule) -> Act:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.onnx"
-        write_onnx(module, (torch.zeros(2, module.obs_size),), ("obs",), "actions", path)
+        obs = (torch.zeros(2, module.obs_size),)
+        write_onnx(module, obs, ("obs",), "actions", path, any_batch=True, facts={})
         session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
 
     def act(obs: NDArray[Any]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """The ways to run a bundle's graphs from Python: functions of numpy arrays, on one thread each.
 
-What each of them needs is imported when it is opened. A `.pt2` file is not opened: to load one is to
-unpickle it.
+What each of them needs is imported when it is opened. A `.pt2` file is not opened: loading one
+unpickles it.
 """
 
 from __future__ import annotations

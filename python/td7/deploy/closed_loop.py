@@ -10,7 +10,7 @@ import numpy as np
 from td7.deploy.backends import Run
 from td7.envs import make_simulations
 
-STEPS = 50  # beyond them contacts make something of the last bits of an action
+STEPS = 25  # beyond them contacts make something of the last bits of an action
 WHOLE_EPISODE = 1000  # at most
 TOLERANCE = 1e-3  # of the sum of the rewards' magnitudes
 

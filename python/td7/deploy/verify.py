@@ -30,6 +30,11 @@ class Bundle:
     policy: PolicyModule
     vectors: dict[str, Tensor]
 
+    def allowed(self, way: str) -> float:
+        """Return how far a way's actions may be from eager torch."""
+        variant = self.manifest["variants"].get(way)
+        return TOLERANCE if variant is None else variant["action_error"]
+
 
 @dataclass(frozen=True)
 class Verified:
@@ -75,16 +80,8 @@ def verify(folder: str | Path, sha256: str | None = None) -> list[Verified]:
         arguments = [bundle.vectors[key] for key in inputs]
         with torch.inference_mode():
             wanted = graph(*arguments).numpy()
-        ways: dict[str, Run] = {VECTORS: lambda *_, key=output: bundle.vectors[key].numpy()}
-        ways |= (
-            open_policies(bundle.folder, bundle.policy)
-            if name == "policy"
-            else open_files(bundle.folder, name)
-        )
-        for file, run in ways.items():
-            most = TOLERANCE
-            if file == BFLOAT16:
-                most = bundle.manifest["variants"].get(file, {}).get("action_error", TOLERANCE)
+        for file, run in _ways(bundle, name, output).items():
+            most = bundle.allowed(file)
             scale = bundle.policy if output == "actions" else None
             with naming(bundle.folder / file):
                 made = _made(run, [each.numpy() for each in arguments])
@@ -97,6 +94,16 @@ def largest_difference(made: Float32, wanted: Float32, policy: PolicyModule | No
     """Return the largest difference, of a policy's actions in units of half their range."""
     unit = 1.0 if policy is None else ((policy.high - policy.low) / 2).numpy()
     return float((np.abs(made - wanted) / unit).max())
+
+
+def _ways(bundle: Bundle, graph: str, output: str) -> dict[str, Run]:
+    ways: dict[str, Run] = {VECTORS: lambda *_: bundle.vectors[output].numpy()}
+    if graph != "policy":
+        return ways | open_files(bundle.folder, graph)
+    ways |= open_policies(bundle.folder, bundle.policy)
+    if BFLOAT16 not in bundle.manifest["variants"]:
+        del ways[BFLOAT16]
+    return ways
 
 
 def _known_file(folder: Path, name: str) -> Path:
