@@ -16,6 +16,7 @@ from td7.config import TD7Config
 from td7.files import write_json
 
 SCHEMA = "td7.run/1"
+BEGUN = {"lock", "config.json.partial"}  # what a start that failed may leave
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,9 @@ def check_free(folder: Path, overwrite: bool) -> None:
                 f"{folder} already holds a run: continue it with --resume {folder}, "
                 "or replace it with --overwrite"
             )
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    elif folder.exists() and (
+        not folder.is_dir() or {path.name for path in folder.iterdir()} - BEGUN
+    ):
         raise FileExistsError(f"{folder} exists and holds no run: choose another folder")
 
 
@@ -75,7 +78,8 @@ def make_run_folder(folder: Path, settings: RunSettings) -> None:
     """Write the config.json of a new run, in place of the run that was there."""
     if (folder / "config.json").exists():
         for name in ("tensorboard", "policy", "bundle", "state", "state.old", "state.partial"):
-            shutil.rmtree(folder / name, ignore_errors=True)
+            if (folder / name).exists():  # what stayed would be taken for the new run's
+                shutil.rmtree(folder / name)
         for name in ("metrics.jsonl", "machine.json"):
             (folder / name).unlink(missing_ok=True)
     write_settings(folder, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -155,11 +156,12 @@ class SteppedRollouts:
         self._rest(member, sim, state, state.steps - length)
         if length == 0:
             return True
-        failed = bool(self._start([index]))
-        for action in state.actions[:, None]:
-            if failed or self._episodes[index].ended:
-                break
-            failed = bool(self._step([index], action, policy.to_env(action)))
+        with contextlib.suppress(RuntimeError):  # raised by the environment
+            failed = bool(self._start([index]))
+            for action in state.actions[:, None]:
+                if failed or self._episodes[index].ended:
+                    break
+                failed = bool(self._step([index], action, policy.to_env(action)))
         episode = self._episodes[index]
         made = episode.length, episode.episode_return, episode.seen.hexdigest()
         if made == (length, state.episode_return, state.seen):

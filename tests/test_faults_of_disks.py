@@ -1,0 +1,335 @@
+"""Disks that are full, read-only or lose what was on them: a run goes on, or can be resumed."""
+
+import dataclasses
+import errno
+import os
+import resource
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+import td7
+from conftest import SMALL
+from td7 import files, run_folder
+from td7.deploy.policy import Policy, load_policy
+from td7.training import online
+from td7.training.metrics import MetricsWriter, read_metrics
+from td7.training.progress import Progress
+from td7.training.report import Report
+from test_resume import assert_same
+
+OPTIONS = {"seeds": [1], "total_steps": 420, "config": td7.TD7Config(**SMALL)}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return the folder of a run that met no fault."""
+    run = td7.RunConfig(out=tmp_path_factory.mktemp("whole") / "run", tensorboard=False)
+    td7.train("Toy/Point-v0", run=run, **OPTIONS)
+    return run.out
+
+
+@pytest.fixture
+def told(quiet):
+    """Return settings of a run that says what happens, and saves on the way."""
+    return quiet(save_every_steps=60, progress="plain")
+
+
+@contextmanager
+def file_size_limit(most):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+class BadFile:
+    """A file whose disk fails while `failing()` is true; a full one takes the half of a row."""
+
+    def __init__(self, file, number, failing):
+        self.file, self.number, self.failing = file, number, failing
+
+    def write(self, data):
+        if not self.failing():
+            return self.file.write(data)
+        if self.number == errno.ENOSPC:
+            self.file.write(data[: len(data) // 2])
+        raise OSError(self.number, os.strerror(self.number))
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+
+@pytest.fixture
+def bad_metrics(monkeypatch):
+    """Return a function: writes of metrics.jsonl fail by an error number while `failing()`."""
+    start = MetricsWriter.__init__
+
+    def install(number, failing):
+        def made(writer, *args, **kwargs):
+            start(writer, *args, **kwargs)
+            writer._file = BadFile(writer._file, number, failing)
+
+        monkeypatch.setattr(MetricsWriter, "__init__", made)
+
+    return install
+
+
+@pytest.fixture
+def during(monkeypatch):
+    """Return a function that runs `fault`, a context, around the n-th call of a function."""
+
+    def install(owner, name, number, fault):
+        call, calls = getattr(owner, name), []
+
+        def faulty(*args, **kwargs):
+            calls.append(1)
+            if len(calls) != number:
+                return call(*args, **kwargs)
+            with fault():
+                return call(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, faulty)
+        return calls
+
+    return install
+
+
+@pytest.mark.parametrize("place", ["host", "device"])
+def test_a_replay_that_does_not_fit_leaves_the_last_state(place, told, quiet, during, capsys):
+    small = dict.fromkeys(("embedding_size", "encoder_hidden", "critic_hidden", "actor_hidden"), 4)
+    config = dataclasses.replace(OPTIONS["config"], **small, replay=place)
+    options = {"seeds": [1], "total_steps": 800, "config": config}
+    td7.train("Toy/Point-v0", run=quiet("wanted"), **options)
+    run = dataclasses.replace(told, save_every_steps=350)
+
+    @contextmanager
+    def room_for_all_but_the_replay():
+        before = {p.name: p.read_bytes() for p in (run.out / "state").iterdir()}
+        with file_size_limit(len(before["learner.safetensors"]) + 100):
+            yield
+
+    calls = during(online, "save_state", 2, room_for_all_but_the_replay)
+    td7.train("Toy/Point-v0", run=run, **options)
+    assert len(calls) == 3
+    said = capsys.readouterr().out
+    assert "the state could not be saved, and the last one stays: [Errno 27]" in said
+    assert "replay-0.bin" in said
+    assert_same(run.out, quiet("wanted").out)
+
+
+def test_a_state_that_does_not_fit_gives_its_room_back(whole, told, during, monkeypatch):
+    save, left = online._save_on_the_way, []
+
+    def watched(state, folder, *rest):
+        save(state, folder, *rest)
+        left.append([(folder / name).exists() for name in ("state", "state.partial")])
+
+    monkeypatch.setattr(online, "_save_on_the_way", watched)
+    during(online, "save_state", 1, lambda: file_size_limit(5_000))
+    td7.train("Toy/Point-v0", run=told, **OPTIONS)
+    assert left[:2] == [[False, False], [True, False]]
+    assert_same(told.out, whole)
+
+
+def test_a_last_save_that_fails_says_so_and_the_run_can_be_resumed(whole, told, during):
+    calls = during(online, "save_state", 3, lambda: file_size_limit(5_000))
+    run = dataclasses.replace(told, save_every_steps=150)
+    with pytest.raises(OSError, match=r"could not be saved, and the last one stays: \[Errno 27\]"):
+        td7.train("Toy/Point-v0", run=run, **OPTIONS)
+    assert len(calls) == 3
+    assert td7.resume(run.out, run=run).finished
+    assert_same(run.out, whole)
+
+
+def test_a_full_disk_hides_no_error_of_the_run(told, during, monkeypatch, capsys):
+    during(online, "save_state", 2, lambda: file_size_limit(0))
+    run = dataclasses.replace(told, save_every_steps=300)
+    with pytest.raises(td7.SimulationError, match="step 333"):
+        td7.train("Toy/NanObs-v0", run=run, **OPTIONS)
+    assert "could not be saved, and the last one stays: [Errno 27]" in capsys.readouterr().out
+    assert (run.out / "state" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_rows_that_cannot_be_written_wait_until_they_can(
+    number, whole, told, bad_metrics, monkeypatch, capsys
+):
+    write, rows, sizes = Report._write, [], []
+    bad_metrics(number, lambda: 3 <= len(rows) <= 6)
+
+    def counted(report, row):
+        rows.append(row)
+        write(report, row)
+        sizes.append(report.metrics.size())
+
+    monkeypatch.setattr(Report, "_write", counted)
+    assert td7.train("Toy/Point-v0", run=told, **OPTIONS).finished
+    assert {row["event"] for row in rows[2:6]} == {"round", "evaluation"}
+    assert len(set(sizes[1:6])) == 1
+    said = capsys.readouterr().out
+    text = f"metrics.jsonl cannot be written for now, and the run goes on: [Errno {number}]"
+    assert said.count(text) == 1
+    assert_same(told.out, whole)
+
+
+def test_a_state_saved_while_rows_wait_is_resumed_with_whole_rows(
+    told, bad_metrics, whole, small_config
+):
+    bad_metrics(errno.ENOSPC, lambda: True)
+    text = r"No space left on device \(\d+ rows are not written\)"
+    with pytest.raises(OSError, match=text):
+        td7.train("Toy/Point-v0", run=told, **OPTIONS)
+    assert (told.out / "state" / "manifest.json").is_file()
+    bad_metrics(errno.ENOSPC, lambda: False)
+    assert td7.resume(told.out, total_steps=600, run=told).finished
+    assert [r["env_steps"] for r in read_metrics(told.out) if r["event"] == "evaluation"] == [600]
+
+
+@pytest.mark.parametrize("fault", ["a file in its place", "a full disk"])
+def test_a_policy_that_cannot_be_written_is_written_later(
+    fault, whole, told, during, monkeypatch, capsys
+):
+    @contextmanager
+    def fails():
+        if fault == "a full disk":
+            with file_size_limit(100):
+                yield
+            return
+        (told.out / "policy").rename(told.out / "moved")
+        (told.out / "policy").write_text("")
+        try:
+            yield
+        finally:
+            (told.out / "policy").unlink()
+            (told.out / "moved").rename(told.out / "policy")
+
+    during(Policy, "save", 3, fails)
+    evaluated = []
+    monkeypatch.setattr(Report, "finish", lambda report: evaluated.append(env_steps(told)))
+    td7.train("Toy/Point-v0", run=told, **OPTIONS)  # evaluated at 0, 200, 400 and 420 steps
+    assert "policy/ cannot be written for now, and the run goes on: " in capsys.readouterr().out
+    assert evaluated == [420]
+    assert_same(told.out, whole)
+
+
+def env_steps(run):
+    return load_policy(run.out / "policy" / "seed-1").metadata["env_steps"]
+
+
+def test_the_last_policy_is_written_at_the_end_or_by_resuming(whole, told):
+    told.out.mkdir()
+    run_folder.make_run_folder(told.out, run_folder.read_settings(whole))
+    (told.out / "policy").write_text("no folder")
+    with pytest.raises(FileExistsError):
+        td7.resume(told.out, run=told)
+    (told.out / "policy").unlink()
+    assert td7.resume(told.out, run=told).finished
+    assert env_steps(told) == 420
+    assert_same(told.out, whole)
+
+
+@pytest.mark.parametrize("at", ["the start", "a row"])
+def test_tensorboard_that_cannot_be_written_is_left_out(at, whole, told, during, capsys):
+    run = dataclasses.replace(told, tensorboard=True)
+
+    @contextmanager
+    def fails():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        yield
+
+    if at == "the start":
+        shutil.copytree(whole, run.out)
+        shutil.rmtree(run.out / "state")
+        (run.out / "tensorboard").write_text("no folder")
+        td7.resume(run.out, run=run)
+    else:
+        from torch.utils.tensorboard import SummaryWriter
+
+        calls = during(SummaryWriter, "add_scalar", 20, fails)
+        td7.train("Toy/Point-v0", run=run, **OPTIONS)
+        assert len(calls) == 20
+    assert "tensorboard/ cannot be written for now, and the run goes on" in capsys.readouterr().out
+    assert_same(run.out, whole)
+
+
+def test_a_folder_that_is_away_for_a_while_costs_nothing(whole, told, during, bad_metrics, capsys):
+    """Nothing in it can be opened, made or renamed meanwhile, as on a disk that is read-only."""
+    away = told.out.with_name("away")
+    bad_metrics(errno.EROFS, away.exists)
+    save, save_state = [], online.save_state
+
+    def saving(state, folder, **where):
+        save.append(1)
+        if len(save) == 2:
+            folder.rename(away)
+            folder.write_text("")
+        if len(save) == 4:
+            folder.unlink()
+            away.rename(folder)
+        save_state(state, folder, **where)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(online, "save_state", saving)
+        assert td7.train("Toy/Point-v0", run=told, **OPTIONS).finished
+    said = capsys.readouterr().out
+    assert said.count("the state could not be saved") == 2
+    for name in ("metrics.jsonl", "policy/"):
+        assert said.count(f"{name} cannot be written for now, and the run goes on: ") == 1
+    assert_same(told.out, whole)
+
+
+def test_a_start_where_nothing_can_be_written_leaves_nothing(quiet, monkeypatch):
+    run = quiet("file/run")
+    run.out.parent.write_text("")
+    with pytest.raises(NotADirectoryError, match="file"):
+        td7.train("Toy/Point-v0", run=run, **OPTIONS)
+    assert run.out.parent.read_text() == ""
+
+
+def test_a_start_that_fails_can_be_tried_again(whole, quiet, monkeypatch):
+    run = quiet()
+
+    def read_only(path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "sync", read_only)
+        with pytest.raises(OSError, match=r"Read-only file system: '.*config.json.partial'"):
+            td7.train("Toy/Point-v0", run=run, **OPTIONS)
+    assert [path.name for path in run.out.iterdir()] == ["lock"]
+    td7.train("Toy/Point-v0", run=run, **OPTIONS)
+    assert_same(run.out, whole)
+
+
+def test_a_run_is_not_replaced_by_half(whole, quiet, monkeypatch):
+    run = quiet(overwrite=True)
+    shutil.copytree(whole, run.out)
+    before = {path: path.read_bytes() for path in run.out.rglob("*") if path.is_file()}
+
+    def read_only(path, *args, **kwargs):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder.shutil, "rmtree", read_only)
+        with pytest.raises(OSError, match=r"Read-only file system"):
+            td7.train("Toy/Ending-v0", run=run, **OPTIONS)
+    assert before == {path: path.read_bytes() for path in run.out.rglob("*") if path.is_file()}
+
+
+def test_a_display_that_nobody_can_read_ends_no_run():
+    progress = Progress("plain", [0], 10)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", buffering=1) as progress.console.file, progress:
+        progress.say("a pipe that is closed")
+        progress.evaluation(0, 5, 1.0)
+    if os.path.exists("/dev/full"):
+        full = open("/dev/full", "w", buffering=1)  # noqa: SIM115: it cannot be closed well
+        progress.console.file = full
+        progress.say("a disk that is full")
+        with pytest.raises(OSError, match="No space left"):
+            full.close()
