@@ -98,9 +98,9 @@ class GymnasiumSimulations:
         try:
             return getattr(env, name)(*args, **kwargs)
         except Exception as error:
+            raised = f"{type(error).__name__}: {error} ({place(error)})"
             raise RuntimeError(
-                f"{self._env_id}: {name} of simulation {sim} raised {type(error).__name__}: {error} "
-                f"({place(error)})"
+                f"{self._env_id}: {name} of simulation {sim} raised {raised}"
             ) from error
 
     def _env(self, sim: int) -> gymnasium.Env[Any, Any]:
