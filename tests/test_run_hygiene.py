@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import td7
+from conftest import SMALL
 from td7.run_folder import read_settings
-from td7.training import run_state
 from td7.training.metrics import read_metrics
 from td7.training.report import ROUND_STEPS, Report
 from td7.training.run_state import RunState
@@ -23,63 +23,73 @@ from test_resume import assert_same, stop_after
 
 __all__ = ["stop_after"]  # a fixture
 
-# The n-th call of a function says that it is there; what it does then takes a while.
+# In each run the n-th call of a function says that it is there; what it does then takes a while.
 PROGRAM = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 import conftest, td7.cli
 from td7.training import burst, collect, loop, saved_state
-owner, name, number = {
-    "collection": (collect.Collector, "run", 4),
-    "burst": (burst.Trainer, "_make_one", 60),
-    "evaluation": (loop, "evaluate", 2),
-    "save": (saved_state, "sha256_of", 5),
-}[sys.argv[2]]
-call, calls = getattr(owner, name), []
-def slow(*args):
-    calls.append(1)
-    if len(calls) == number:
-        print("there", flush=True)
-        time.sleep(0.1)
-    return call(*args)
-setattr(owner, name, slow)
-td7.cli.main(sys.argv[3:])
+
+def train(out, owner, name, number):
+    call, calls = getattr(owner, name), []
+    def slow(*args):
+        calls.append(1)
+        if len(calls) == number:
+            print("there", flush=True)
+            time.sleep(0.1)
+        return call(*args)
+    setattr(owner, name, slow)
+    try:
+        td7.cli.main([*sys.argv[3:], "--out", f"{sys.argv[2]}/{out}"])
+    except SystemExit as ended:
+        print("code", ended.code, flush=True)
+    setattr(owner, name, call)
+
+train("collection", collect.Collector, "run", 4)
+train("burst", burst.Trainer, "_make_one", 60)
+train("evaluation", loop, "evaluate", 2)
+train("save", saved_state, "sha256_of", 5)
+sys.exit(7)
 """
-MOMENTS = ("collection", "burst", "evaluation", "save")
+TINY = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
+TRAIN = ["train", "--env", "Toy/Point-v0", "--save-every-steps=60", "--no-tensorboard", *TINY]
 
 
-def begin(moment, run, small):
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in small.items()]
-    train = ["train", "--env", "Toy/Point-v0", f"--out={run}", "--save-every-steps=60", *options]
+def test_sigterm_at_any_moment_saves_the_state_and_says_how_to_go_on(tmp_path):
+    rng = random.Random(11)
     here = str(Path(__file__).parent)
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM, here, moment, *train],
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", PROGRAM, here, str(tmp_path), *TRAIN],
         stdout=subprocess.PIPE,
         text=True,
     )
-
-
-def test_sigterm_at_any_moment_saves_the_state_and_says_how_to_go_on(tmp_path, small_config):
-    from conftest import SMALL
-
-    rng = random.Random(11)
-    runs = {moment: tmp_path / moment for moment in MOMENTS}
-    processes = {moment: begin(moment, run, SMALL) for moment, run in runs.items()}
-    for moment, process in processes.items():
-        while (line := process.stdout.readline()) != "there\n":
-            assert line, f"{moment}: ended with {process.wait()}"
-        time.sleep(rng.uniform(0.0, 0.05))
+    for moment in ("collection", "burst", "evaluation", "save"):
+        read_until(process, "there\n")
+        time.sleep(rng.uniform(0.0, 0.08))
         process.send_signal(signal.SIGTERM)
         sent = time.monotonic()
-        said, _ = process.communicate(timeout=60)
+        said = read_until(process, "code 130\n")
         assert time.monotonic() - sent < 10, moment
-        assert process.returncode == 130, moment
-        assert f"continue with: td7 train --resume {runs[moment]}" in said.replace("\n", " ")
-        state = RunState(read_settings(runs[moment]))
-        assert load_state(state, runs[moment]) == []
-        state.collector.cut()
-        assert state.collector.env_steps[0] == state.replays[0].size()
-        state.close()
+        assert f"stopped; continue with: td7 train --resume {tmp_path / moment}" in said
+        no_step_is_lost(tmp_path / moment)
+    assert process.wait(10) == 7  # nothing of the four keeps it
+
+
+def read_until(process, wanted):
+    """Return what a process says until a line comes."""
+    said = ""
+    while (line := process.stdout.readline()) != wanted:
+        assert line, f"{said}\nended with {process.wait()} before {wanted}"
+        said += line
+    return said
+
+
+def no_step_is_lost(folder):
+    state = RunState(read_settings(folder))
+    assert load_state(state, folder) == []
+    state.collector.cut()
+    assert state.collector.env_steps[0] == state.replays[0].size()
+    state.close()
 
 
 def steps_of_rounds(folder):
@@ -125,18 +135,20 @@ def taken():
 
 @pytest.fixture
 def measured(monkeypatch):
-    """Return a function: trains with an update of ten steps; what is taken at each evaluation."""
-    pay, report, found = RunState._pay, Report.evaluation, []
+    """Return a function: trains, an update for 100 steps; what is taken at each evaluation."""
+    pay, report, found, owed = RunState._pay, Report.evaluation, [], []
 
     def pay_little(run, trainer, mine, *rest):
-        run.debts[mine] = [-(-debt // 10) if debt else 0 for debt in run.debts[mine]]
+        owed.append(sum(owed) % 100 + run.debts[0])
+        del owed[:-1]
+        run.debts[0] = owed[0] // 100
         pay(run, trainer, mine, *rest)
 
     def watched(self, member, env_steps, evaluated):
         report(self, member, env_steps, evaluated)
         found.append((env_steps, *taken()))
 
-    monkeypatch.setattr(run_state.RunState, "_pay", pay_little)
+    monkeypatch.setattr(RunState, "_pay", pay_little)
     monkeypatch.setattr(Report, "evaluation", watched)
 
     def train(env, total_steps, run, config):
