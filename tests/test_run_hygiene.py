@@ -15,6 +15,7 @@ import pytest
 import td7
 from conftest import SMALL
 from td7.run_folder import read_settings
+from td7.training import loop
 from td7.training.metrics import read_metrics
 from td7.training.report import ROUND_STEPS, Report
 from td7.training.run_state import RunState
@@ -90,6 +91,26 @@ def no_step_is_lost(folder):
     state.collector.cut()
     assert state.collector.env_steps[0] == state.replays[0].size()
     state.close()
+
+
+def test_a_signal_cuts_an_evaluation_which_is_made_anew(small_config, quiet, monkeypatch):
+    options = {"seeds": [1], "total_steps": 300, "config": small_config()}
+    td7.train("Toy/Point-v0", run=quiet("whole"), **options)
+    evaluate, calls, run = loop.evaluate, [], quiet()
+
+    def interrupted(*args):
+        calls.append(1)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return evaluate(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "evaluate", interrupted)
+        assert not td7.train("Toy/Point-v0", run=run, **options).finished
+    evaluated = [r["env_steps"] for r in read_metrics(run.out) if r["event"] == "evaluation"]
+    assert evaluated == [0]
+    assert td7.resume(run.out, run=run).finished
+    assert_same(run.out, quiet("whole").out)
 
 
 def steps_of_rounds(folder):
