@@ -21,7 +21,7 @@ import torch
 
 import td7
 import toy_envs
-from conftest import SMALL
+from conftest import SMALL, TOY_RUN
 from td7.agent.optimizer import MemberAdam
 from td7.cli import main
 from td7.envs import SimulationError
@@ -37,16 +37,7 @@ from td7.training.run_state import RunState
 from td7.training.saved_state import load_state
 from test_resume import assert_same
 
-OPTIONS = {"seeds": [1], "total_steps": 300, "config": td7.TD7Config(**SMALL)}
 TINY = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """Return the folder of a run that met no fault."""
-    run = td7.RunConfig(out=tmp_path_factory.mktemp("whole") / "run", tensorboard=False)
-    td7.train("Toy/Point-v0", run=run, **OPTIONS)
-    return run.out
 
 
 def threads():
@@ -108,7 +99,7 @@ def test_an_error_of_the_training_thread_ends_the_run_well(
         return call(*args)
 
     run = quiet(save_every_steps=80)
-    options = OPTIONS | {"seeds": (5, 3), "total_steps": 260}
+    options = TOY_RUN | {"seeds": (5, 3), "total_steps": 260}
     before = threading.active_count()
     with monkeypatch.context() as patch, pytest.raises(ArithmeticError, match="training thread"):
         patch.setattr(owner, name, failing)
@@ -129,7 +120,7 @@ def test_an_error_of_the_training_thread_ends_the_run_well(
 def test_an_environment_that_raises_is_named_with_its_line(name, num_envs, quiet, monkeypatch):
     call, calls, run = getattr(toy_envs.Point, name), [], quiet()
     config = dataclasses.replace(
-        OPTIONS["config"], num_envs=num_envs, assessment_episodes=num_envs, eval_every=1000
+        TOY_RUN["config"], num_envs=num_envs, assessment_episodes=num_envs, eval_every=1000
     )
 
     def failing(env, *args, **kwargs):
@@ -142,7 +133,7 @@ def test_an_environment_that_raises_is_named_with_its_line(name, num_envs, quiet
         patch.setattr(toy_envs.Point, name, failing)
         text = rf"Toy/Point-v0: {name} of simulation \d raised KeyError: 'a sensor' "
         with pytest.raises(RuntimeError, match=text + r"\(test_faults.py, line \d+\)$") as error:
-            td7.train("Toy/Point-v0", run=run, **OPTIONS | {"config": config, "total_steps": 500})
+            td7.train("Toy/Point-v0", run=run, **TOY_RUN | {"config": config, "total_steps": 500})
     assert isinstance(error.value.__cause__, KeyError)
     assert no_step_is_lost(run.out)
     assert json.loads((run.out / "state" / "counters.json").read_text())["updates"][0] > 0
@@ -166,7 +157,7 @@ def test_an_evaluation_that_fails_is_named_and_made_on_other_episodes(fault, qui
         if obs.tolist() in bad:
             if fault == "raises":
                 raise ValueError("fell over")
-            obs = obs * np.inf
+            obs = obs + np.inf
         return obs, info
 
     monkeypatch.setattr(loop, "evaluate", watched)
@@ -174,10 +165,10 @@ def test_an_evaluation_that_fails_is_named_and_made_on_other_episodes(fault, qui
     text = r"^evaluation at env step 200: .*" + (
         r"reset of simulation 0 raised ValueError: fell over \(test_faults"
         if fault == "raises"
-        else r"seed 1, simulation 0, step 51 .*first observation must be finite, got \[-?(inf|nan)"
+        else r"seed 1, simulation 0, step 51 .*first observation must be finite, got \[inf"
     )
     with pytest.raises(RuntimeError, match=text) as error:
-        td7.train("Toy/Point-v0", run=run, **OPTIONS)
+        td7.train("Toy/Point-v0", run=run, **TOY_RUN)
     assert isinstance(error.value, SimulationError) == (fault == "nan")
     assert td7.resume(run.out, run=run).finished
     rows = [row for row in read_metrics(run.out) if row["event"] == "evaluation"]
@@ -188,7 +179,7 @@ def test_an_episode_that_cannot_be_made_again_is_told_and_another_starts(
     quiet, monkeypatch, capsys
 ):
     run = quiet(progress="plain")
-    td7.train("Toy/Point-v0", run=run, **OPTIONS | {"total_steps": 230})
+    td7.train("Toy/Point-v0", run=run, **TOY_RUN | {"total_steps": 230})
     calls = []
 
     def failing(env, action):
@@ -215,7 +206,7 @@ SHORT = r"^cpu has not enough memory \(CUDA out of memory. Tried to allocate 9 G
 def test_too_little_memory_at_the_start_makes_no_folder(part, quiet, monkeypatch):
     monkeypatch.setattr(run_state, part, out_of_memory)
     with pytest.raises(RuntimeError, match=SHORT):
-        td7.train("Toy/Point-v0", run=quiet("a/run"), **OPTIONS)
+        td7.train("Toy/Point-v0", run=quiet("a/run"), **TOY_RUN)
     assert not Path(quiet("a").out).exists()
 
 
@@ -234,7 +225,7 @@ def test_too_little_memory_in_a_burst_leaves_a_state_to_resume(
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, failing)
         with pytest.raises(RuntimeError, match=SHORT):
-            td7.train("Toy/Point-v0", run=run, **OPTIONS)
+            td7.train("Toy/Point-v0", run=run, **TOY_RUN)
     said = "an update was cut in two: the state saved before stays the last one"
     assert (said in capsys.readouterr().out) == (at == "within")
     assert td7.resume(run.out, run=run).finished
@@ -245,7 +236,7 @@ def test_a_clock_that_jumps_changes_nothing(whole, quiet, monkeypatch):
     rng = random.Random(3)
     monkeypatch.setattr(time, "time", lambda: rng.uniform(0.0, 4e9))
     run = quiet(tensorboard=True, save_every_steps=40)
-    td7.train("Toy/Point-v0", run=run, **OPTIONS)
+    td7.train("Toy/Point-v0", run=run, **TOY_RUN)
     assert rng.random() != random.Random(3).random()  # it was asked, if by TensorBoard alone
     assert_same(run.out, whole)
     assert all(0 <= row["time/wall_s"] < 100 for row in read_metrics(run.out))
@@ -278,6 +269,6 @@ def test_rows_are_on_the_disk_before_a_state_that_counts_them(quiet, monkeypatch
         return fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", watched)
-    td7.train("Toy/Point-v0", run=quiet(), **OPTIONS | {"total_steps": 60})
+    td7.train("Toy/Point-v0", run=quiet(), **TOY_RUN | {"total_steps": 60})
     saved = synced.index("counters.json.partial")
     assert "metrics.jsonl" in synced[:saved]

@@ -1,36 +1,23 @@
 """Disks that are full, read-only or lose what was on them: a run goes on, or can be resumed."""
 
-import contextlib
 import dataclasses
 import errno
 import os
 import resource
 import shutil
-import sys
 from contextlib import contextmanager
 
 import pytest
 
 import td7
-from conftest import SMALL
-from td7 import files, run_folder
+from conftest import TOY_RUN
+from td7 import run_folder
 from td7.deploy.policy import Policy, load_policy
 from td7.envs import SimulationError
 from td7.training import online
 from td7.training.metrics import MetricsWriter, read_metrics
-from td7.training.progress import Progress
 from td7.training.report import Report
 from test_resume import assert_same
-
-OPTIONS = {"seeds": [1], "total_steps": 300, "config": td7.TD7Config(**SMALL)}
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """Return the folder of a run that met no fault."""
-    run = td7.RunConfig(out=tmp_path_factory.mktemp("whole") / "run", tensorboard=False)
-    td7.train("Toy/Point-v0", run=run, **OPTIONS)
-    return run.out
 
 
 @pytest.fixture
@@ -104,7 +91,7 @@ def during(monkeypatch):
 @pytest.mark.parametrize("place", ["host", "device"])
 def test_a_replay_that_does_not_fit_leaves_the_last_state(place, told, during, capsys):
     small = dict.fromkeys(("embedding_size", "encoder_hidden", "critic_hidden", "actor_hidden"), 4)
-    config = dataclasses.replace(OPTIONS["config"], **small, replay=place)
+    config = dataclasses.replace(TOY_RUN["config"], **small, replay=place)
     options = {"seeds": [1], "total_steps": 650, "config": config}
     run = dataclasses.replace(told, save_every_steps=300)
 
@@ -134,7 +121,7 @@ def test_a_state_that_does_not_fit_gives_its_room_back(whole, told, during, monk
 
     monkeypatch.setattr(online, "_save_on_the_way", watched)
     during(online, "save_state", 1, lambda: file_size_limit(5_000))
-    td7.train("Toy/Point-v0", run=told, **OPTIONS)
+    td7.train("Toy/Point-v0", run=told, **TOY_RUN)
     assert left[:2] == [[False, False], [True, False]]
     assert_same(told.out, whole)
 
@@ -143,7 +130,7 @@ def test_a_last_save_that_fails_says_so_and_the_run_can_be_resumed(whole, told, 
     calls = during(online, "save_state", 3, lambda: file_size_limit(5_000))
     run = dataclasses.replace(told, save_every_steps=120)
     with pytest.raises(OSError, match=r"could not be saved, and the last one stays: \[Errno 27\]"):
-        td7.train("Toy/Point-v0", run=run, **OPTIONS)
+        td7.train("Toy/Point-v0", run=run, **TOY_RUN)
     assert len(calls) == 3
     assert td7.resume(run.out, run=run).finished
     assert_same(run.out, whole)
@@ -153,7 +140,7 @@ def test_a_full_disk_hides_no_error_of_the_run(told, during, monkeypatch, capsys
     during(online, "save_state", 2, lambda: file_size_limit(0))
     run = dataclasses.replace(told, save_every_steps=300)
     with pytest.raises(SimulationError, match="step 333"):
-        td7.train("Toy/NanObs-v0", run=run, **OPTIONS | {"total_steps": 400})
+        td7.train("Toy/NanObs-v0", run=run, **TOY_RUN | {"total_steps": 400})
     assert "could not be saved, and the last one stays: [Errno 27]" in capsys.readouterr().out
     assert (run.out / "state" / "manifest.json").is_file()
 
@@ -171,7 +158,7 @@ def test_rows_that_cannot_be_written_wait_until_they_can(
         sizes.append(report.metrics.size())
 
     monkeypatch.setattr(Report, "_write", counted)
-    assert td7.train("Toy/Point-v0", run=told, **OPTIONS).finished
+    assert td7.train("Toy/Point-v0", run=told, **TOY_RUN).finished
     assert {row["event"] for row in rows[1:4]} == {"round", "evaluation"}
     assert len(set(sizes[:4])) == 1
     said = capsys.readouterr().out
@@ -186,7 +173,7 @@ def test_a_state_saved_while_rows_wait_is_resumed_with_whole_rows(
     bad_metrics(errno.ENOSPC, lambda: True)
     text = r"No space left on device \(\d+ rows are not written\)"
     with pytest.raises(OSError, match=text):
-        td7.train("Toy/Point-v0", run=told, **OPTIONS)
+        td7.train("Toy/Point-v0", run=told, **TOY_RUN)
     assert (told.out / "state" / "manifest.json").is_file()
     bad_metrics(errno.ENOSPC, lambda: False)
     assert td7.resume(told.out, total_steps=350, run=told).finished
@@ -214,7 +201,7 @@ def test_a_policy_that_cannot_be_written_is_written_later(
     during(Policy, "save", 2, fails)
     evaluated = []
     monkeypatch.setattr(Report, "finish", lambda report: evaluated.append(env_steps(told)))
-    td7.train("Toy/Point-v0", run=told, **OPTIONS)  # evaluated at 0, 200 and 300 steps
+    td7.train("Toy/Point-v0", run=told, **TOY_RUN)  # evaluated at 0, 200 and 300 steps
     assert "policy/ cannot be written for now, and the run goes on: " in capsys.readouterr().out
     assert evaluated == [300]
     assert_same(told.out, whole)
@@ -254,7 +241,7 @@ def test_tensorboard_that_cannot_be_written_is_left_out(at, whole, told, during,
         from torch.utils.tensorboard import SummaryWriter
 
         calls = during(SummaryWriter, "add_scalar", 20, fails)
-        td7.train("Toy/Point-v0", run=run, **OPTIONS)
+        td7.train("Toy/Point-v0", run=run, **TOY_RUN)
         assert len(calls) == 20
     assert "tensorboard/ cannot be written for now, and the run goes on" in capsys.readouterr().out
     assert_same(run.out, whole)
@@ -278,67 +265,9 @@ def test_a_folder_that_is_away_for_a_while_costs_nothing(whole, told, during, ba
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(online, "save_state", saving)
-        assert td7.train("Toy/Point-v0", run=told, **OPTIONS).finished
+        assert td7.train("Toy/Point-v0", run=told, **TOY_RUN).finished
     said = capsys.readouterr().out
     assert said.count("the state could not be saved") == 2
     for name in ("metrics.jsonl", "policy/"):
         assert said.count(f"{name} cannot be written for now, and the run goes on: ") == 1
     assert_same(told.out, whole)
-
-
-def test_a_start_where_nothing_can_be_written_leaves_nothing(quiet, monkeypatch):
-    run = quiet("file/run")
-    run.out.parent.write_text("")
-    with pytest.raises(NotADirectoryError, match="file"):
-        td7.train("Toy/Point-v0", run=run, **OPTIONS)
-    assert run.out.parent.read_text() == ""
-
-
-def test_a_start_that_fails_can_be_tried_again(whole, quiet, monkeypatch):
-    run = quiet()
-
-    def read_only(path):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(files, "sync", read_only)
-        with pytest.raises(OSError, match=r"Read-only file system: '.*config.json.partial'"):
-            td7.train("Toy/Point-v0", run=run, **OPTIONS)
-    assert [path.name for path in run.out.iterdir()] == ["lock"]
-    td7.train("Toy/Point-v0", run=run, **OPTIONS)
-    assert_same(run.out, whole)
-
-
-def test_a_run_is_not_replaced_by_half(whole, quiet, monkeypatch):
-    run = quiet(overwrite=True)
-    shutil.copytree(whole, run.out)
-    before = {path: path.read_bytes() for path in run.out.rglob("*") if path.is_file()}
-
-    def read_only(path, ignore_errors=False):
-        if ignore_errors:
-            return
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(run_folder.shutil, "rmtree", read_only)
-        with pytest.raises(OSError, match=r"Read-only file system"):
-            td7.train("Toy/Ending-v0", run=run, **OPTIONS)
-    assert before == {path: path.read_bytes() for path in run.out.rglob("*") if path.is_file()}
-
-
-@pytest.mark.parametrize("mode", ["plain", "live"])
-@pytest.mark.parametrize("output", ["a closed pipe", "a full disk"])
-def test_a_display_that_nobody_can_read_ends_no_run(mode, output, monkeypatch):
-    if output == "a closed pipe":
-        reader, writer = os.pipe()
-        os.close(reader)
-    elif os.path.exists("/dev/full"):
-        writer = os.open("/dev/full", os.O_WRONLY)
-    else:
-        pytest.skip("this system has no /dev/full")
-    monkeypatch.setattr(sys, "stdout", os.fdopen(writer, "w"))
-    with Progress(mode, [0], 10) as progress:
-        progress.say("can you hear me?")
-        progress.evaluation(0, 5, 1.0)
-    with contextlib.suppress(OSError):  # what nobody has read is still there
-        sys.stdout.close()
