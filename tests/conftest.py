@@ -10,6 +10,7 @@ import torch
 if sys.platform == "linux" and ctypes.util.find_library("EGL"):
     os.environ.setdefault("MUJOCO_GL", "egl")  # before MuJoCo is imported; needs no display
 
+import td7
 import toy_envs
 from td7.config import RunConfig, TD7Config
 
@@ -29,6 +30,16 @@ SMALL = {
     "eval_every": 200,
     "eval_episodes": 2,
 }
+
+TOY_RUN = {"seeds": [1], "total_steps": 300, "config": TD7Config(**SMALL)}
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """Return the folder of Toy/Point-v0 trained by TOY_RUN, which met no fault."""
+    run = RunConfig(out=tmp_path_factory.mktemp("whole") / "run", tensorboard=False)
+    td7.train("Toy/Point-v0", run=run, **TOY_RUN)
+    return run.out
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ def register():
             gymnasium.register(f"Toy/{name}-v0", env, max_episode_steps=50)
     for name, kwargs in {
         "Ending": {"end_at": 17},
+        "OneStep": {"end_at": 1},
         "NanObs": {"bad_step": 333, "bad_value": "obs"},
         "InfReward": {"bad_step": 333, "bad_value": "reward"},
     }.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -19,11 +20,19 @@ def sha256_of(path: Path) -> str:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write beside `path`, flush it to the disk and move it into place; raises OSError."""
+    """Write beside `path`, flush it to the disk and move it into place.
+
+    Raises OSError where it cannot; `path` is then as it was, and nothing lies beside it.
+    """
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    sync(partial)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        sync(partial)
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -30,6 +30,7 @@ SETTINGS = record(
         ),
     }
 )
+BEGUN = {"lock", "config.json.partial"}  # what a start that failed may leave
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,9 @@ def check_free(folder: Path, overwrite: bool) -> None:
                 f"{folder} already holds a run: continue it with --resume {folder}, "
                 "or replace it with --overwrite"
             )
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    elif folder.exists() and (
+        not folder.is_dir() or {path.name for path in folder.iterdir()} - BEGUN
+    ):
         raise FileExistsError(f"{folder} exists and holds no run: choose another folder")
 
 
@@ -90,7 +93,8 @@ def make_run_folder(folder: Path, settings: RunSettings) -> None:
     if (folder / "config.json").exists():
         states = ("state", "state.old", "state.partial", "state.torn")
         for name in ("tensorboard", "policy", "bundle", *states):
-            shutil.rmtree(folder / name, ignore_errors=True)
+            if (folder / name).exists():  # what stayed would be taken for the new run's
+                shutil.rmtree(folder / name)
         for name in ("metrics.jsonl", "machine.json"):
             (folder / name).unlink(missing_ok=True)
     write_settings(folder, settings)

@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from td7.envs.simulations import Stepped
+from td7.envs.simulations import Stepped, place
 from td7.extension import core
 
 # An error of the physics, or a value that is not finite; the same class in C++.
@@ -62,12 +62,12 @@ class GymnasiumSimulations:
         chosen = [None] * len(sims) if seeds is None else seeds
         pairs = zip(sims.tolist(), chosen, strict=True)
         # an environment may reuse its arrays
-        return np.array([self._env(sim).reset(seed=seed)[0] for sim, seed in pairs])
+        return np.array([self._call(sim, "reset", seed=seed)[0] for sim, seed in pairs])
 
     def step(self, sims: NDArray[np.int64], actions: NDArray[np.float32]) -> Stepped:
         """Step one after another; see Simulations."""
         pairs = zip(sims.tolist(), to_space(self.action_space, actions), strict=True)
-        results = [self._env(sim).step(action) for sim, action in pairs]
+        results = [self._call(sim, "step", action) for sim, action in pairs]
         obs, reward, terminated, truncated, _ = zip(*results, strict=True)
         flags = np.array(terminated, np.bool_), np.array(truncated, np.bool_)
         return np.array(obs), np.array(reward, np.float64), *flags
@@ -91,6 +91,17 @@ class GymnasiumSimulations:
         for env in self._envs:
             if env is not None:
                 env.close()
+
+    def _call(self, sim: int, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Call an environment; what it raises becomes a RuntimeError that names it and the line."""
+        env = self._env(sim)
+        try:
+            return getattr(env, name)(*args, **kwargs)
+        except Exception as error:
+            raised = f"{type(error).__name__}: {error} ({place(error)})"
+            raise RuntimeError(
+                f"{self._env_id}: {name} of simulation {sim} raised {raised}"
+            ) from error
 
     def _env(self, sim: int) -> gymnasium.Env[Any, Any]:
         env = self._envs[sim]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,3 +54,11 @@ class Simulations(Protocol):
 
     def close(self) -> None:
         """Release what the simulations hold."""
+
+
+def place(error: BaseException) -> str:
+    """Return `file.py, line 12`: the last line of an error's traceback outside of packages."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames[1:] if "site-packages" not in frame.filename]
+    last = (own or frames)[-1]
+    return f"{Path(last.filename).name}, line {last.lineno}"

@@ -153,13 +153,16 @@ class SteppedRollouts:
         return [s for s, state in enumerate(states) if not self._put(member, s, state, policy)]
 
     def _put(self, member: int, sim: int, state: SimulationState, policy: NativePolicy) -> bool:
-        def repeat() -> tuple[int, float, str]:
+        def repeat() -> tuple[int, float, str] | None:
             index, stored = self._index(member, sim), state.stored
-            failed = bool(self._start([index]))
-            for action in state.actions[:, None]:
-                if failed or self._episodes[index].ended:
-                    break
-                failed = bool(self._step([index], action, policy.to_env(action)))
+            try:
+                failed = bool(self._start([index]))
+                for action in state.actions[:, None]:
+                    if failed or self._episodes[index].ended:
+                        break
+                    failed = bool(self._step([index], action, policy.to_env(action)))
+            except RuntimeError:  # raised by the environment
+                return None
             episode = self._episodes[index]
             del episode.obs[:stored], episode.action[:stored], episode.reward[:stored]
             return episode.length, episode.episode_return, episode.seen.hexdigest()

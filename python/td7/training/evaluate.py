@@ -11,7 +11,6 @@ import numpy as np
 
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import PolicyModule, load_policy
-from td7.envs import SimulationError
 from td7.envs.vector_args import at_least
 from td7.rollout import Rollouts, open_rollouts
 from td7.run_folder import policy_folder, read_settings
@@ -37,7 +36,8 @@ def evaluate(
     """Run one episode in each of a member's simulations; None when `stopped` cut them short.
 
     The simulations' generators go on from evaluation to evaluation; one that was cut leaves them
-    as they were. Raises SimulationError; then they go on too, or each try would fail alike.
+    as they were. Raises SimulationError, or what an environment raises; then they go on too, or
+    each try would fail alike.
     """
     members, num_envs = rollouts.steps.shape
     before = rollouts.states(member)
@@ -46,7 +46,7 @@ def evaluate(
     policies = [NativePolicy(policy)] * members
     try:
         rollouts.run(policies, most, ["greedy"] * members, stopped)
-    except SimulationError:
+    except Exception:
         _clear(rollouts, member)
         raise
     episodes = [rollouts.episode(member, sim) for sim in range(num_envs)]

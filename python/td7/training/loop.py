@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from td7.deploy.native import NativePolicy
 from td7.envs import SimulationError
 from td7.rollout import Behaviour
-from td7.run_folder import policy_folder
 from td7.training.evaluate import evaluate
 from td7.training.report import Report
 from td7.training.run_state import RunState
@@ -84,8 +83,7 @@ def _after_burst(run: RunState, burst: _Burst, report: Report, breaks: Breaks) -
         if run.debts[member] > 0:
             continue  # a stop or a failure cut the burst
         try:
-            if run.recent_episodes[member]:
-                report.round(member)
+            report.round(member)
         finally:  # else a state saved after an error would owe nothing and want no episode
             if run.settings.config.use_checkpoints:
                 run.rules[member].add_burst(run.learners.updates[member])
@@ -117,7 +115,7 @@ def _collect(run: RunState, turn: Sequence[int], report: Report, breaks: Breaks)
         failure = None
         try:
             run.collector.run(policies, behaviours, left, breaks)
-        except SimulationError as error:
+        except RuntimeError as error:  # of a simulation, or raised by its code
             failure = error
         for member in members:  # a member whose wave is whole goes on as it would alone
             _count_wave(run, member, report, breaks)
@@ -179,11 +177,13 @@ def _evaluate_through(
         policy = run.policy(member, due)
         try:
             evaluated = evaluate(run.eval_rollouts, member, policy.module, breaks.stopped)
-        except SimulationError as error:
-            raise SimulationError(f"evaluation at env step {due}: {error}") from error
+        except RuntimeError as error:
+            kind = SimulationError if isinstance(error, SimulationError) else RuntimeError
+            raise kind(f"evaluation at env step {due}: {error}") from error
         if evaluated is None:
             return False
         run.evaluated[member] = due
         report.evaluation(member, due, evaluated)
-        policy.save(policy_folder(report.folder, run.settings.seeds[member]))
+        with report.going_on("policy/"):
+            report.policy(member, policy)
     return True

@@ -119,7 +119,7 @@ def _memory_named(device: str) -> Iterator[None]:
 
 def _run(state: RunState, folder: Path, run: RunConfig, notes: Sequence[str] = ()) -> TrainResult:
     """Run the loop with its reports and signals, and save the state at its end or at an error."""
-    with Report(state, folder, run) as report, StopSignal() as stopped:
+    with StopSignal() as stopped, Report(state, folder, run) as report:
         for note in notes:
             report.say(note)
         breaks = Breaks(
@@ -141,9 +141,10 @@ def _run(state: RunState, folder: Path, run: RunConfig, notes: Sequence[str] = (
                 report.say("an update was cut in two: the state saved before stays the last one")
                 raise
             state.collector.cut()  # the same episode might fail again
-            _save(state, folder, report, stopped)
+            _save_on_the_way(state, folder, report, stopped)
             raise
         _save(state, folder, report, stopped)
+        report.finish()
         if not state.finished():
             report.say(f"stopped; continue with: td7 train --resume {folder}")
     policies = {
@@ -154,20 +155,24 @@ def _run(state: RunState, folder: Path, run: RunConfig, notes: Sequence[str] = (
 
 
 def _save(state: RunState, folder: Path, report: Report, stopped: StopSignal) -> None:
-    """Save the state; a further signal waits until it is whole."""
+    """Save the state; a further signal waits until it is whole. Raises OSError where it cannot."""
     stopped.hold = True
-    save_state(state, folder, wall_s=report.wall_s(), metrics_bytes=report.metrics.size())
-    stopped.hold = False
+    report.flush()
+    try:
+        save_state(state, folder, wall_s=report.wall_s(), metrics_bytes=report.metrics.size())
+    except OSError as error:
+        kept = "the last one stays" if latest(folder) else "there is none yet"
+        raise OSError(f"the state could not be saved, and {kept}: {error}") from error
+    finally:
+        stopped.hold = False
 
 
 def _save_on_the_way(state: RunState, folder: Path, report: Report, stopped: StopSignal) -> None:
-    """Save the state of a run that goes on, even where it cannot be saved now."""
+    """Save the state of a run that goes on, or ends by another error, even where it cannot be."""
     try:
         _save(state, folder, report, stopped)
     except OSError as error:
-        report.say(f"the state could not be saved, and the last one stays: {error}")
-    finally:
-        stopped.hold = False
+        report.say(str(error))
 
 
 def _settings(

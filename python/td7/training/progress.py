@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,11 @@ from rich.live import Live
 from rich.table import Table
 
 from td7.config import ProgressMode
+
+
+def _unseen() -> contextlib.AbstractContextManager[None]:
+    """Let a run go on where nobody can be told: a pipe that is closed, a log on a full disk."""
+    return contextlib.suppress(OSError, SystemExit)  # rich exits when its pipe is closed
 
 
 class Progress:
@@ -39,7 +45,8 @@ class Progress:
 
     def __exit__(self, *exception: object) -> None:
         if self._live is not None:
-            self._live.stop()
+            with _unseen():
+                self._live.stop()
 
     def learning_started(self) -> None:
         """Start the clock of the rates here, so that random warm-up steps do not count."""
@@ -69,16 +76,19 @@ class Progress:
         self.last_eval[index] = mean
         if self.mode == "plain":
             steps_s, updates_s = self.rates()
-            self.console.print(
+            self._print(
                 f"seed {self.seeds[index]}  env_steps {env_steps:>8,}  "
                 f"updates {self.updates[index]:>8,}  return {mean:>9.1f}  "
-                f"{steps_s:.0f} env_steps/s  {updates_s:.0f} updates/s  ETA {self._eta()}",
-                highlight=False,
+                f"{steps_s:.0f} env_steps/s  {updates_s:.0f} updates/s  ETA {self._eta()}"
             )
 
     def say(self, text: str) -> None:
         """Print a line above the display."""
         if self.mode != "none":
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        with _unseen():
             self.console.print(text, highlight=False)
 
     def _eta(self) -> str:

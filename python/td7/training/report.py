@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from td7.config import RunConfig
+from td7.deploy.policy import Policy
 from td7.files import write_json
 from td7.machine import describe_machine
+from td7.run_folder import policy_folder
 from td7.training.evaluate import Evaluated
 from td7.training.metrics import MetricsWriter, Row
 from td7.training.progress import Progress
 from td7.training.run_state import RunState
+
+ROUND_STEPS = 50  # of a round's episodes at least: shorter ones share a row, or rows would swamp
 
 
 class Report:
@@ -27,6 +33,7 @@ class Report:
         self.progress.env_steps = run.collector.env_steps
         self.progress.updates = list(run.learners.updates)
         self._tensorboard_wanted = config.tensorboard
+        self._failing: set[str] = set()
         self._start = time.monotonic()
 
     def __enter__(self) -> Report:
@@ -51,6 +58,34 @@ class Report:
         """Print a line above the display."""
         self.progress.say(text)
 
+    @contextmanager
+    def going_on(self, what: str) -> Iterator[None]:
+        """Let the run go on where a file cannot be written; say so once, until it can be again."""
+        try:
+            yield
+        except OSError as error:
+            if what not in self._failing:
+                self.say(f"{what} cannot be written for now, and the run goes on: {error}")
+            self._failing.add(what)
+        else:
+            self._failing.discard(what)
+
+    def flush(self) -> None:
+        """Write to the disk the rows that a state about to be saved counts."""
+        with self.going_on("metrics.jsonl"):
+            self.metrics.flush()
+
+    def finish(self) -> None:
+        """Write what could not be written on the way; OSError where it still cannot."""
+        if self.run.finished():
+            for member, env_steps in enumerate(self.run.collector.env_steps):
+                self.policy(member, self.run.policy(member, env_steps))
+        self.metrics.flush()
+
+    def policy(self, member: int, policy: Policy) -> None:
+        """Write the policy of a seed into the run folder; OSError where it cannot be written."""
+        policy.save(policy_folder(self.folder, self.run.settings.seeds[member]))
+
     def wall_s(self) -> float:
         """Return the seconds that the run has taken, earlier sittings included."""
         return self.run.wall_s + time.monotonic() - self._start
@@ -69,13 +104,18 @@ class Report:
             "eval/std_reward": float(np.std(evaluated.returns)),
             "eval/mean_ep_length": float(np.mean(evaluated.lengths)),
         }
-        self.metrics.write(row)
+        self._write(row)
         self.progress.evaluation(member, env_steps, mean)
 
     def round(self, member: int) -> None:
-        """Report a round: its noisy episodes, its burst, and what shows a run going wrong."""
+        """Report a round: its noisy episodes, its burst, and what shows a run going wrong.
+
+        Rounds of less than ROUND_STEPS are reported together with those that follow.
+        """
         run = self.run
         episodes = run.recent_episodes[member]
+        if sum(episode.length for episode in episodes) < ROUND_STEPS:
+            return
         min_target, max_target = run.learners.target_range(member)
         env_steps = run.collector.env_steps[member]
         row = self._row(member, "round", env_steps) | {
@@ -91,8 +131,14 @@ class Report:
         }
         episodes.clear()
         row |= run.pop_update_metrics(member)
-        self.metrics.write(row)
+        self._write(row)
         self.progress.note(member, row)
+
+    def _write(self, row: Row) -> None:
+        with self.going_on("metrics.jsonl"):
+            self.metrics.write(row)
+        with self.going_on("tensorboard/"):
+            self.metrics.show(row)
 
     def _row(self, member: int, event: str, env_steps: int) -> Row:
         return {

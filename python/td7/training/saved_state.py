@@ -42,8 +42,22 @@ def save_state(run: RunState, folder: Path, *, wall_s: float, metrics_bytes: int
     """
     partial, final, old = folder / "state.partial", folder / "state", folder / "state.old"
     shutil.rmtree(partial, ignore_errors=True)
+    try:
+        _write_state(run, partial, latest(folder), wall_s, metrics_bytes)
+    except OSError:  # on a full disk it may have all the room that was left
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if final.exists():  # else a kill came between the two renames, and the old one is all there is
+        shutil.rmtree(old, ignore_errors=True)
+        final.rename(old)
+    partial.rename(final)
+    sync(folder)
+
+
+def _write_state(
+    run: RunState, partial: Path, before: Path | None, wall_s: float, metrics_bytes: int
+) -> None:
     partial.mkdir(parents=True)
-    before = latest(folder)
     # in memory first: what safetensors writes itself fails by errors that are no OSError
     write_file(partial / "learner.safetensors", save(run.learners.tensors()))
     simulations = [run.rollouts.states(member) for member in range(len(run.rules))]
@@ -57,11 +71,6 @@ def save_state(run: RunState, folder: Path, *, wall_s: float, metrics_bytes: int
     )
     write_manifest(partial, SCHEMA, known=_sums_of_rows(before))
     sync(partial)
-    if final.exists():  # else a kill came between the two renames, and the old one is all there is
-        shutil.rmtree(old, ignore_errors=True)
-        final.rename(old)
-    partial.rename(final)
-    sync(folder)
 
 
 def load_state(run: RunState, folder: Path) -> list[str]:

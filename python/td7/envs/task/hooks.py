@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from td7.envs.gymnasium import SimulationError
+from td7.envs.simulations import place
 from td7.envs.task.definition import Sims, Task
 from td7.envs.task.random import SimulationRandom
 
@@ -43,14 +42,6 @@ def write(task: Task, hook: str, sims: Sims, random: SimulationRandom) -> None:
                 f"{_name(task, hook)} wrote {what} of simulation {sim}, which is not among its "
                 "sims: write rows, field[sims] = ..."
             )
-
-
-def place(error: BaseException) -> str:
-    """Return `file.py, line 12`: the last line of an error's traceback outside of packages."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename]
-    last = (own or frames)[-1]
-    return f"{Path(last.filename).name}, line {last.lineno}"
 
 
 def reward(task: Task, action: NDArray[np.float64]) -> NDArray[np.float64]:

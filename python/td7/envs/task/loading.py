@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from td7.envs.simulations import place
 from td7.envs.task.definition import Task
-from td7.envs.task.hooks import place
 
 
 def names_task(env: str) -> bool:
