@@ -86,11 +86,14 @@ def test_a_policy_file_that_is_torn_or_foreign_is_refused_by_name(run, tmp_path)
 
 def test_bundle_agrees_with_eager_torch_in_every_format(bundle):
     results = verify(bundle)
+    graphs, endings = ("policy", "encoder_zs", "encoder_zsa"), (".onnx", "_batch1.onnx", ".pt")
     assert {result.file for result in results} == {
-        "vectors.safetensors",
-        *(f"{g}.{f}" for g in ("policy", "encoder_zs", "encoder_zsa") for f in ("onnx", "pt")),
+        *("vectors.safetensors", "torch", "native", "native-bf16"),
+        *(f"{graph}{ending}" for graph in graphs for ending in endings),
     }
-    assert all(result.vectors == 64 and result.difference < 1e-5 for result in results)
+    assert all(result.vectors == 64 + 7 for result in results)
+    assert all(result.difference < 1e-5 for result in results if result.exact)
+    assert [result.file for result in results if not result.exact] == ["native-bf16"]
     manifest = json.loads((bundle / "manifest.json").read_text())
     assert manifest["actions"]["low"] == [-1.0, 0.0]
     assert (manifest["seed"], manifest["policy"]) == (1, "checkpoint")
@@ -193,8 +196,17 @@ def test_verify_finds_a_graph_that_computes_something_else(bundle, run):
     [
         ({"seed": None}, ValueError, "seed must be one of the run's [0, 1], got None"),
         ({"seed": 7}, ValueError, "seed must be one of the run's [0, 1], got 7"),
-        ({"formats": ["tflite"]}, ValueError, "format must be of onnx, torchscript, got tflite"),
-        ({"formats": []}, ValueError, "format must be of onnx, torchscript, got nothing"),
+        (
+            {"formats": ["tflite"]},
+            ValueError,
+            "format must be of onnx, torchscript, torch-export, got tflite",
+        ),
+        ({"which": "best"}, ValueError, "which must be checkpoint or current, got 'best'"),
+        (
+            {"formats": []},
+            ValueError,
+            "format must be of onnx, torchscript, torch-export, got nothing",
+        ),
     ],
 )
 def test_export_refuses_a_bad_argument_and_leaves_nothing(run, tmp_path, arguments, error, message):
