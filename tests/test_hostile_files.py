@@ -199,6 +199,7 @@ def test_a_bundles_manifest_that_contradicts_its_policy_is_refused(changes, mess
             "zsa must be torch.float32 [5, 2], got torch.float64",
         ),
         ({"obs": torch.full((5, 3), torch.nan)}, "obs must be finite"),
+        ({"actions": torch.full((5, 2), 3e38)}, "actions differs from eager torch by"),
     ],
 )
 def test_test_vectors_of_another_kind_are_refused(changes, message, bundle):

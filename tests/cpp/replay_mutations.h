@@ -129,11 +129,11 @@ inline void SetLiveness(const Layout& at, std::size_t slot, bool live, std::stri
   while (slots < 256 && slots * at.segment_count < at.used) slots *= 2;
   const std::size_t weight = at.weights + 4 * slot;
   if ((Get<float>(*file, weight) != 0.0F) == live) return;
-  const int change = live ? 1 : -1;
+  const std::uint64_t change = live ? 1 : ~0ULL;
   const std::size_t count = at.segments + Layout::kSegment * (slot / slots) + 2;
   Put(file, weight, live ? 1.0F : 0.0F);
   Put(file, count, static_cast<std::uint16_t>(Get<std::uint16_t>(*file, count) + change));
-  Put(file, Layout::kLive, Get<std::int64_t>(*file, Layout::kLive) + change);
+  Put(file, Layout::kLive, Get<std::uint64_t>(*file, Layout::kLive) + change);
 }
 
 // Changes the liveness of one slot, or of some in a row.
