@@ -198,10 +198,15 @@ def _manifest_reader(folder: Path) -> Reader:
         (folder / name).write_text(name)
     write_manifest(folder, "test/1", fact=[1, 2])
     files = Files(folder, "manifest.json")
+
+    def alter(rng: random.Random) -> None:
+        files.alter(rng)
+        mutations.sign_manifest(rng, folder / "manifest.json")
+
     return Reader(
         "manifest.json",
         ("manifest.json", str(folder)),
-        files.alter,
+        alter,
         lambda: read_manifest(folder, "test/1"),
         13,
     )
@@ -222,6 +227,8 @@ def _policy_reader(run: RunState, folder: Path) -> Reader:
 def _bundle_reader(run: RunState, folder: Path) -> Reader:
     make_bundle(run, folder)
     facts = json.loads((folder / "manifest.json").read_text())
+    for name in ("schema", "sha256", "manifest_sha256"):
+        del facts[name]
     files = Files(folder, "policy.safetensors", "vectors.safetensors")
     manifest = folder / "manifest.json"
 
@@ -229,12 +236,12 @@ def _bundle_reader(run: RunState, folder: Path) -> Reader:
         files.restore()
         if rng.randrange(2):
             files.alter(rng)
-        kept = {key: facts[key] for key in ("env", "obs", "actions")}
         manifest.unlink(missing_ok=True)
-        write_manifest(folder, "td7.bundle/1", **kept)
+        write_manifest(folder, SCHEMA, **facts)
         if rng.randrange(2):
             value = mutations.altered_json(rng, json.loads(manifest.read_bytes()))
             manifest.write_bytes(mutations.json_bytes(rng, value))
+            mutations.sign_manifest(rng, manifest)
 
     return Reader("bundle", (str(folder),), alter, lambda: verify(folder), 3)
 
