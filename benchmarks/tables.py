@@ -17,6 +17,7 @@ ROLLOUT = ROOT / "benchmarks" / "results" / "rollout.json"
 UPDATE = ROOT / "benchmarks" / "results" / "update.json"
 TRAIN = ROOT / "benchmarks" / "results" / "train.json"
 SAVE = ROOT / "benchmarks" / "results" / "save.json"
+LATENCY = ROOT / "benchmarks" / "results" / "latency.json"
 COLUMNS = {"HalfCheetah": "halfcheetah/1000000", "Humanoid": "humanoid/1000000"}
 NOT_OF_A_REPLAY = ("python", "mujoco")  # versions that say nothing about it
 EXPLANATION = (
@@ -77,6 +78,13 @@ SAVE_EXPLANATION = (
     "transitions; the next save comes after 10,000 steps and updates; a load starts with nothing "
     "in the system's cache. In brackets what is written (read), and the speed as a share of that "
     "at which the disk writes (reads) one file of that size."
+)
+
+
+LATENCY_EXPLANATION = (
+    "Microseconds of a single call, one thread: median and 99th percentile (medians of five rounds "
+    "of 100,000 calls, 10,000 in Python); networks of the paper's sizes. Runtimes without `python` "
+    "in their name are in C++ (`bundle_check`), `avx2` is td7's own held to AVX2."
 )
 
 
@@ -171,6 +179,28 @@ def save_table(results: dict[str, Any]) -> str:
     return "\n".join([*table, "", f"{SAVE_EXPLANATION} {_provenance(results, ())}"])
 
 
+def latency_table(results: dict[str, Any]) -> str:
+    """Return the README's table of latencies from a results file's content."""
+    found = {(row["case"], row["metric"]): row["median"] for row in results["rows"]}
+    sizes = list(dict.fromkeys(case.split("/")[0] for case, _ in found))
+    runtimes = list(dict.fromkeys(case.split("/")[1] for case, _ in found))
+    heads = [f"{size} {what}" for size in sizes for what in ("p50", "p99")]
+    table = [
+        "| | " + " | ".join([*heads, "allocations a call"]) + " |",
+        "|---|" + "---:|" * (len(heads) + 1),
+    ]
+    for runtime in runtimes:
+        cells = [
+            f"{found[f'{size}/{runtime}', metric]:.1f}"
+            for size in sizes
+            for metric in ("p50_us", "p99_us")
+        ]
+        allocations = found.get((f"{sizes[0]}/{runtime}", "allocations_per_call"))
+        cells.append("" if allocations is None else f"{allocations:g}")
+        table.append(f"| {runtime} | " + " | ".join(cells) + " |")
+    return "\n".join([*table, "", f"{LATENCY_EXPLANATION} {_provenance(results, ())}"])
+
+
 def _updates(found: dict[tuple[str, str, str], float], name: str, case: str) -> str:
     rate = found.get((name, case, "member_updates_per_s"))
     share = found.get((name, case, "peak_share"))
@@ -226,6 +256,7 @@ if __name__ == "__main__":
         (UPDATE, update_table),
         (TRAIN, train_table),
         (SAVE, save_table),
+        (LATENCY, latency_table),
     ):
         if path.is_file():
             rewrite(path.stem, table(json.loads(path.read_text())))
