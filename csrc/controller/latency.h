@@ -1,0 +1,33 @@
+// How long single calls of a policy take, and whether they allocate.
+//
+// Threads: one at a time. Errors: std::bad_alloc before the first call; MeasureLatency throws
+// std::runtime_error if a call fails.
+#ifndef TD7_CONTROLLER_LATENCY_H_
+#define TD7_CONTROLLER_LATENCY_H_
+
+#include <vector>
+
+#include "controller/bundle.h"
+#include "controller/controller_policy.h"
+
+namespace td7 {
+
+// Microseconds; the percentiles are times of calls that took place (nearest rank).
+struct Latency {
+  double p50 = 0.0;
+  double p99 = 0.0;
+  double p999 = 0.0;
+  double max = 0.0;
+  double allocations_per_call = 0.0;
+};
+
+// Times `calls` >= 1 calls, each on the next test vector, after a tenth as many to warm up. A time
+// includes reading the clock, some 20 ns.
+Latency MeasureLatency(ControllerPolicy* policy, const BundleVectors& vectors, int calls);
+
+// The smallest of `sorted` that at least the share 0 < `share` <= 1 of them do not exceed.
+double Percentile(const std::vector<double>& sorted, double share);
+
+}  // namespace td7
+
+#endif  // TD7_CONTROLLER_LATENCY_H_
