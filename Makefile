@@ -62,7 +62,7 @@ wheel: $(INSTALLED)
 	python -m venv $$scratch && $$scratch/bin/python -m pip install dist/*.whl && cd $$scratch && \
 	bin/td7 doctor && bin/td7 train --env Pendulum-v1 --warmup-steps 200 --total-steps 600
 
-$(INSTALLED): pyproject.toml constraints.txt CMakeLists.txt $(CSRC)
+$(INSTALLED): pyproject.toml constraints.txt CMakeLists.txt $(wildcard cmake/*) $(CSRC)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install -c constraints.txt $(BUILD_REQUIREMENTS)
 	$(PIP) install -c constraints.txt --no-build-isolation \

@@ -8,9 +8,11 @@
 #include <exception>
 #include <fstream>
 #include <iostream>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "controller/backends.h"
 #include "controller/bundle.h"
@@ -99,9 +101,10 @@ BackendResult Check(const Backend& backend, const Bundle& bundle, const BundleVe
     result.allowed = AllowedError(*policy, bundle);
     result.error = ActionError(policy.get(), bundle, vectors);
     if (!(result.error <= result.allowed)) {
-      throw std::runtime_error("actions differ from vectors.safetensors by " +
-                               std::to_string(result.error) + ", more than " +
-                               std::to_string(result.allowed));
+      std::ostringstream why;
+      why << "actions differ from vectors.safetensors by " << result.error << ", more than "
+          << result.allowed;
+      throw std::runtime_error(why.str());
     }
     result.latency = MeasureLatency(policy.get(), vectors, calls);
     result.status = "passed";
