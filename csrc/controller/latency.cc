@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "controller/allocations.h"
 
@@ -35,11 +35,6 @@ Latency MeasureLatency(ControllerPolicy* policy, const BundleVectors& vectors, i
   std::sort(times.begin(), times.end());
   return {Percentile(times, 0.5), Percentile(times, 0.99), Percentile(times, 0.999), times.back(),
           static_cast<double>(allocations) / static_cast<double>(timed)};
-}
-
-double Percentile(const std::vector<double>& sorted, double share) {
-  const double rank = std::ceil(share * static_cast<double>(sorted.size()));
-  return sorted[static_cast<std::size_t>(std::max(rank, 1.0)) - 1];
 }
 
 }  // namespace td7

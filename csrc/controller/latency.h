@@ -5,6 +5,9 @@
 #ifndef TD7_CONTROLLER_LATENCY_H_
 #define TD7_CONTROLLER_LATENCY_H_
 
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <vector>
 
 #include "controller/bundle.h"
@@ -25,8 +28,12 @@ struct Latency {
 // includes reading the clock, some 20 ns.
 Latency MeasureLatency(ControllerPolicy* policy, const BundleVectors& vectors, int calls);
 
-// The smallest of `sorted` that at least the share 0 < `share` <= 1 of them do not exceed.
-double Percentile(const std::vector<double>& sorted, double share);
+// The smallest of `sorted`, which holds something, that at least the share 0 < `share` <= 1 of them
+// do not exceed.
+inline double Percentile(const std::vector<double>& sorted, double share) {
+  const double rank = std::ceil(share * static_cast<double>(sorted.size()));
+  return sorted[static_cast<std::size_t>(std::max(rank, 1.0)) - 1];
+}
 
 }  // namespace td7
 

@@ -1,5 +1,6 @@
 #include "controller/libtorch_backend.h"
 
+#include <ATen/Parallel.h>
 #include <torch/script.h>
 
 #include <algorithm>
