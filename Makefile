@@ -17,7 +17,7 @@ EXTRAS = export,track,plot,dev
 CSRC = $(shell find csrc -name '*.h' -o -name '*.cc')
 INSTALLED = $(VENV)/installed
 
-.PHONY: demo test test-long check format sanitize wheel clean
+.PHONY: demo test test-long check format sanitize wheel onnxruntime-headers clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m td7.demo --out runs/demo
@@ -61,6 +61,17 @@ wheel: $(INSTALLED)
 	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	python -m venv $$scratch && $$scratch/bin/python -m pip install dist/*.whl && cd $$scratch && \
 	bin/td7 doctor && bin/td7 train --env Pendulum-v1 --warmup-steps 200 --total-steps 600
+
+# onnxruntime's C++ headers, for the controller's backend: the Python package is without them. 150 MB
+# are downloaded for 1 MB of headers, so they are kept outside the checkout.
+CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/td7/onnxruntime-headers
+HEADERS_PACKAGE = com.github.asus4.onnxruntime
+onnxruntime-headers: $(CACHE)/onnxruntime_cxx_api.h
+$(CACHE)/onnxruntime_cxx_api.h:
+	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	(cd $$scratch && npm pack --silent $(HEADERS_PACKAGE)@0.4.9 && \
+	 tar xzf $(HEADERS_PACKAGE)-0.4.9.tgz) && mkdir -p $(CACHE) && \
+	cp $$scratch/package/Plugins/iOS~/onnxruntime.xcframework/ios-arm64/*/Headers/*.h $(CACHE)
 
 $(INSTALLED): pyproject.toml constraints.txt CMakeLists.txt $(wildcard cmake/*) $(CSRC)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -44,7 +44,7 @@ def write_bundle(folder, policy, graphs=False):
     """Write a whole bundle; `graphs` adds ONNX and TorchScript."""
     folder.mkdir()
     vectors = vectors_of(policy)
-    save_file({k: v.contiguous() for k, v in policy.state_dict().items()}, folder / SAFETENSORS)
+    save_file(dict(policy.state_dict()), folder / "policy.safetensors")
     save_file(vectors, folder / "vectors.safetensors")
     (folder / "README.md").write_text("A policy.\n")
     if graphs:
@@ -73,11 +73,11 @@ def facts_of(policy):
     }
 
 
-def write_manifest(folder, facts):
+def write_manifest(folder, facts, more_sums=None):
     """Write manifest.json with the sums of all files of the folder and its own."""
     files = sorted(path for path in folder.iterdir() if path.name != "manifest.json")
     sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    manifest = facts | {"sha256": sums, "manifest_sha256": ""}
+    manifest = facts | {"sha256": sums | (more_sums or {}), "manifest_sha256": ""}
     text = json.dumps(manifest, indent=2)
     own = hashlib.sha256(text.encode()).hexdigest()
     empty = '"manifest_sha256": ""'
@@ -106,6 +106,3 @@ def write_graphs(folder, policy, obs):
             )
         traced = torch.jit.freeze(torch.jit.trace(policy, (obs,)))
         torch.jit.save(traced, str(folder / "policy.pt"))
-
-
-SAFETENSORS = "policy.safetensors"

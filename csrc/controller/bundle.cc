@@ -49,8 +49,8 @@ std::ifstream Open(const std::string& path, std::uint64_t most, std::uint64_t* b
   std::ifstream file(path, std::ios::binary);
   if (error || !file) Refuse(path, "cannot be read");
   if (*bytes > most) {
-    Refuse(path, "must have at most " + std::to_string(most) + " bytes, got " +
-                     std::to_string(*bytes));
+    Refuse(path,
+           "must have at most " + std::to_string(most) + " bytes, got " + std::to_string(*bytes));
   }
   return file;
 }

@@ -2,8 +2,8 @@
 //
 // Refused: a file that is missing, extra, altered, no plain file or named so that it could lead out
 // of the folder; a manifest altered since it was written (its own sum), of another schema, or that
-// lacks what a controller needs. The sums find accidents; against who can write the folder, pass the
-// manifest's sum from outside.
+// lacks what a controller needs. The sums find accidents; against who can write the folder, pass
+// the manifest's sum from outside.
 //
 // Threads: const methods at any time. Errors: std::runtime_error that names the file.
 #ifndef TD7_CONTROLLER_BUNDLE_H_
@@ -30,12 +30,12 @@ class Bundle {
   const std::string& manifest_sha256() const { return manifest_sha256_; }
   const JsonValue& manifest() const { return manifest_; }  // all of it, for what is not below
 
-  int obs_size() const { return obs_size_; }                 // S
+  int obs_size() const { return obs_size_; }                         // S
   int action_size() const { return static_cast<int>(low_.size()); }  // A
-  const std::vector<float>& low() const { return low_; }     // [A], finite, low <= high
-  const std::vector<float>& high() const { return high_; }   // [A]
-  std::optional<double> dt() const { return dt_; }           // seconds between two actions
-  double tolerance() const { return tolerance_; }            // of a float32 backend
+  const std::vector<float>& low() const { return low_; }             // [A], finite, low <= high
+  const std::vector<float>& high() const { return high_; }           // [A]
+  std::optional<double> dt() const { return dt_; }                   // seconds between two actions
+  double tolerance() const { return tolerance_; }                    // of a float32 backend
 
   // What another variant's actions may be off ("native-bf16"), unless the manifest does not tell.
   std::optional<double> action_error(const std::string& variant) const;

@@ -30,9 +30,7 @@ std::string Quoted(const std::string& text) {
 }
 
 // JSON has no infinity
-std::string Number(double value) {
-  return std::isfinite(value) ? Printed("%.9g", value) : "null";
-}
+std::string Number(double value) { return std::isfinite(value) ? Printed("%.9g", value) : "null"; }
 
 void PrintBackend(const BackendResult& backend, std::ostream& out) {
   out << "{\"name\": " << Quoted(backend.name) << ", \"status\": " << Quoted(backend.status);
@@ -53,8 +51,8 @@ void PrintBackend(const BackendResult& backend, std::ostream& out) {
 
 void PrintTable(const CheckReport& report, std::ostream& out) {
   out << report.bundle << "\n  manifest " << report.manifest_sha256 << "\n  " << report.obs_size
-      << " -> " << report.action_size << ", " << report.vectors << " test vectors, "
-      << report.calls << " timed calls, native by " << report.instruction_set << "\n\n"
+      << " -> " << report.action_size << ", " << report.vectors << " test vectors, " << report.calls
+      << " timed calls, native by " << report.instruction_set << "\n\n"
       << "  backend       error    allowed   p50 us   p99 us p99.9 us   max us  allocs/call\n";
   for (const BackendResult& backend : report.backends) {
     char line[160];

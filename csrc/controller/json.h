@@ -4,8 +4,9 @@
 // double, control characters and broken UTF-8 or surrogates in strings, a name twice in an object,
 // more than 32 levels. Memory: at most about 60 times the text, so limit the text.
 //
-// Threads: values are constant once read. Errors: std::runtime_error that begins with the name given
-// and says where ("manifest.json: no JSON at byte 17: ..."), or which member is not as it should be.
+// Threads: values are constant once read. Errors: std::runtime_error that begins with the name
+// given and says where ("manifest.json: no JSON at byte 17: ..."), or which member is not as it
+// should be.
 #ifndef TD7_CONTROLLER_JSON_H_
 #define TD7_CONTROLLER_JSON_H_
 

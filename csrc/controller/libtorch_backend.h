@@ -13,7 +13,8 @@
 
 namespace td7 {
 
-// Throws std::runtime_error, naming the file, if the bundle has no policy.pt or LibTorch refuses it.
+// Throws std::runtime_error, naming the file, if the bundle has no policy.pt or LibTorch refuses
+// it.
 std::unique_ptr<ControllerPolicy> MakeLibtorchPolicy(const Bundle& bundle);
 
 }  // namespace td7

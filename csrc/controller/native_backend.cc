@@ -6,6 +6,7 @@
 #include <string>
 
 #include "controller/safetensors.h"
+#include "policy/policy.h"
 
 namespace td7 {
 namespace {

@@ -1,7 +1,7 @@
 // The policy in C++ (policy/policy.h) from a bundle's policy.safetensors; needs no library.
 //
-// Act neither allocates, locks nor throws, and cannot fail. It uses the fastest instruction set that
-// the machine has (simd/instruction_set.h).
+// Act neither allocates, locks nor throws, and cannot fail. It uses the fastest instruction set
+// that the machine has (simd/instruction_set.h).
 #ifndef TD7_CONTROLLER_NATIVE_BACKEND_H_
 #define TD7_CONTROLLER_NATIVE_BACKEND_H_
 
@@ -9,7 +9,7 @@
 
 #include "controller/bundle.h"
 #include "controller/controller_policy.h"
-#include "policy/policy.h"
+#include "policy/precision.h"
 
 namespace td7 {
 

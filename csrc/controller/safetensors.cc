@@ -66,8 +66,7 @@ Safetensors::Safetensors(std::string_view content, std::string file) : file_(std
   if (header_bytes > kMostHeader || header_bytes > content.size()) {
     Refuse("has a header of " + std::to_string(header_bytes) + " bytes, more than it can have");
   }
-  const JsonValue json =
-      ReadJson(content.substr(0, static_cast<std::size_t>(header_bytes)), file_);
+  const JsonValue json = ReadJson(content.substr(0, static_cast<std::size_t>(header_bytes)), file_);
   content.remove_prefix(static_cast<std::size_t>(header_bytes));
   const JsonObject header(json, file_);
 

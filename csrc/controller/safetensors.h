@@ -3,8 +3,8 @@
 //   u64 header size, little-endian | header, JSON | data, one tensor right after the other
 //
 // Refused: another type than F32, more than 8 dimensions, sizes that do not multiply to the bytes
-// given, gaps, overlaps or bytes left over, a header over 1 MiB. Nothing is allocated on the word of
-// the file: all is bounded by its own size.
+// given, gaps, overlaps or bytes left over, a header over 1 MiB. Nothing is allocated on the word
+// of the file: all is bounded by its own size.
 //
 // Threads: const methods at any time. Errors: std::runtime_error that begins with the file's name.
 #ifndef TD7_CONTROLLER_SAFETENSORS_H_

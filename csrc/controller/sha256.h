@@ -1,7 +1,7 @@
 // SHA-256 (FIPS 180-4) of bytes that arrive in pieces.
 //
-// It tells a file that is torn or altered; it is not hardened against timing. Threads: one at a time
-// for each object. Errors: none.
+// It tells a file that is torn or altered; it is not hardened against timing. Threads: one at a
+// time for each object. Errors: none.
 #ifndef TD7_CONTROLLER_SHA256_H_
 #define TD7_CONTROLLER_SHA256_H_
 

@@ -15,8 +15,8 @@
 //   };
 //   }
 //
-// kWords are the layers as packed_layer.h lays them out, in the order l0, zs1, zs2, zs3, l1, l2, l3;
-// they are used where they lie, so they may stay in read-only memory.
+// kWords are the layers as packed_layer.h lays them out, in the order l0, zs1, zs2, zs3, l1, l2,
+// l3; they are used where they lie, so they may stay in read-only memory.
 //
 //   static td7::CompiledPolicy<td7_policy::Weights> policy;  // some kilobytes of working memory
 //   policy.Act(obs, action);                                 // in the loop

@@ -36,15 +36,9 @@
 #include "policy/forward.h"
 #include "policy/layout.h"
 #include "policy/packed_layer.h"
+#include "policy/precision.h"
 
 namespace td7 {
-
-enum class Precision {
-  kFloat32,
-  // Weights alone, rounded to the nearest; biases, activations and sums are float32. Half the
-  // memory to read; moves an action by some thousandths.
-  kBfloat16,
-};
 
 // As in torch: weight [outputs, inputs] row by row, bias [outputs].
 struct LinearWeights {
