@@ -31,12 +31,14 @@ function(td7_add_targets folder)
   set(TD7_SOURCES "${folder}" CACHE INTERNAL "The folder of td7's sources")
   add_library(td7_policy INTERFACE)
   add_library(td7::policy ALIAS td7_policy)
-  # `folder` is .../td7 where td7 is installed: both "policy/policy.h" and <td7/policy/policy.h>
-  get_filename_component(above "${folder}" DIRECTORY)
-  target_include_directories(td7_policy INTERFACE "${folder}" "${above}")
+  target_include_directories(td7_policy INTERFACE "${folder}")
+  if(folder MATCHES "(.*)/td7$") # installed: a project includes <td7/policy/policy.h>
+    target_include_directories(td7_policy INTERFACE "${CMAKE_MATCH_1}")
+  endif()
   target_compile_features(td7_policy INTERFACE cxx_std_17)
   target_compile_options(td7_policy INTERFACE ${td7_options})
-  td7_add_library(controller bundle.cc json.cc native_backend.cc parity.cc safetensors.cc sha256.cc)
+  td7_add_library(
+    controller bundle.cc json.cc json_object.cc native_backend.cc parity.cc safetensors.cc sha256.cc)
   target_link_libraries(td7_controller PUBLIC td7_policy)
 endfunction()
 

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "controller/json_object.h"
 #include "controller/safetensors.h"
 #include "controller/sha256.h"
 

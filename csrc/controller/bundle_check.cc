@@ -26,15 +26,17 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: bundle_check BUNDLE [options]\n"
-    "  --backend NAME  native, native-bf16, onnxruntime, libtorch or all (the default)\n"
-    "  --calls N       calls to time with each backend (the default is 100000)\n"
-    "  --sha256 HEX    what the manifest's manifest_sha256 must be\n"
-    "  --json FILE     write the report as JSON, too\n";
+    "  --backend NAME          native, native-bf16, onnxruntime, libtorch or all (the default)\n"
+    "  --calls N               calls to time with each backend (the default is 100000)\n"
+    "  --instruction-set NAME  plain, avx2 or avx512 for native (the default is the fastest)\n"
+    "  --sha256 HEX            what the manifest's manifest_sha256 must be\n"
+    "  --json FILE             write the report as JSON, too\n";
 
 struct Arguments {
   std::string bundle;
   std::string backend = "all";
   int calls = 100000;
+  InstructionSet instruction_set = ActiveInstructionSet();
   std::string sha256;
   std::string json;
 };
@@ -52,6 +54,13 @@ int ReadCalls(const std::string& text) {
   throw UsageError("--calls must be from 1 to 100000000, got " + text);
 }
 
+InstructionSet ReadInstructionSet(const std::string& name) {
+  for (const InstructionSet set : kInstructionSets) {
+    if (name == InstructionSetName(set) && MachineHas(set)) return set;
+  }
+  throw UsageError("--instruction-set must be one that this machine has, got " + name);
+}
+
 Arguments ReadArguments(int argc, char** argv) {
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
@@ -67,6 +76,8 @@ Arguments ReadArguments(int argc, char** argv) {
       arguments.backend = value;
     } else if (option == "--calls") {
       arguments.calls = ReadCalls(value);
+    } else if (option == "--instruction-set") {
+      arguments.instruction_set = ReadInstructionSet(value);
     } else if (option == "--sha256") {
       if (value.empty()) throw UsageError("--sha256 must be 64 digits, got nothing");
       arguments.sha256 = value;
@@ -141,6 +152,7 @@ CheckReport CheckAll(const Arguments& arguments, const std::vector<Backend>& bac
 }
 
 int Run(const Arguments& arguments) {
+  SetInstructionSet(arguments.instruction_set);
   const CheckReport report = CheckAll(arguments, Chosen(arguments.backend));
   PrintTable(report, std::cout);
   if (!arguments.json.empty()) {

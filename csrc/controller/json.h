@@ -11,7 +11,6 @@
 #define TD7_CONTROLLER_JSON_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,34 +41,6 @@ struct JsonMember {
 
 // Reads a text that holds one value; `file` is how errors call it.
 JsonValue ReadJson(std::string_view text, const std::string& file);
-
-// An object's members with errors that name file and member: "F: obs.shape must be an array of
-// numbers, got a string". Refers to the value, which must live longer.
-class JsonObject {
- public:
-  // Throws unless the value is an object; `path` is "" or ends with a dot.
-  JsonObject(const JsonValue& value, std::string file, std::string path = "");
-
-  bool Holds(std::string_view name) const { return value_->Find(name) != nullptr; }
-  const std::string& String(std::string_view name) const;
-  double Number(std::string_view name) const;
-  std::vector<double> Numbers(std::string_view name) const;
-  JsonObject Object(std::string_view name) const;
-  const std::vector<JsonMember>& members() const { return value_->members; }
-
-  // "F: PATH.NAME must be WANTED, got ..."
-  [[noreturn]] void Refuse(std::string_view name, const std::string& wanted) const;
-
- private:
-  const JsonValue& Member(std::string_view name, JsonValue::Kind kind, const char* wanted) const;
-
-  const JsonValue* value_;
-  std::string file_;
-  std::string path_;
-};
-
-// The number as a count from `least` to 2^53, or -1 if it is none.
-std::int64_t JsonCount(double number, std::int64_t least);
 
 }  // namespace td7
 

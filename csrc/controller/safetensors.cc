@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "controller/json.h"
+#include "controller/json_object.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "tensors are little-endian and read as they are"

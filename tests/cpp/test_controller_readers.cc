@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "controller/json.h"
+#include "controller/json_object.h"
 #include "controller/latency.h"
 #include "controller/safetensors.h"
 #include "controller/sha256.h"
