@@ -316,7 +316,6 @@ def test_a_project_finds_the_package_that_pip_installed(bundle, tmp_path):
     assert consumer(tmp_path / "build", bundle, *options).startswith("native ")
 
 
-@pytest.mark.long
 def test_a_project_finds_the_package_that_cmake_installed(build, bundle, tmp_path):
     run([BIN / "cmake", "--install", build, "--prefix", tmp_path / "prefix"])
     assert (tmp_path / "prefix" / "bin" / "bundle_check").exists()
