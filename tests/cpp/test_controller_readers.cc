@@ -88,6 +88,8 @@ void WhatIsNoJsonIsRefused() {
       "\"\n\"",
       "\"\x80\"",
       "\"\xC0\xAF\"",
+      "\"\xE0\x80\xAF\"",
+      "\"\xF0\x80\x80\xAF\"",
       "\"\xE2\x82\"",
       "\"\xED\xA0\x80\"",
       "\"\xF4\x90\x80\x80\"",
