@@ -18,7 +18,7 @@ EXTRAS = export,track,plot,dev
 CSRC = $(shell find csrc -name '*.h' -o -name '*.cc')
 INSTALLED = $(VENV)/installed
 
-.PHONY: demo test test-long check fuzz format sanitize wheel clean
+.PHONY: demo test test-long check fuzz format sanitize wheel onnxruntime-headers clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m td7.demo --out runs/demo
@@ -73,7 +73,18 @@ wheel: $(INSTALLED)
 	python -m venv $$scratch && $$scratch/bin/python -m pip install dist/*.whl && cd $$scratch && \
 	bin/td7 doctor && bin/td7 train --env Pendulum-v1 --warmup-steps 200 --total-steps 600
 
-$(INSTALLED): pyproject.toml constraints.txt CMakeLists.txt $(CSRC)
+# onnxruntime's C++ headers, for the controller's backend: the Python package is without them. 150 MB
+# are downloaded for 1 MB of headers, so they are kept outside the checkout.
+CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/td7/onnxruntime-headers
+HEADERS_PACKAGE = com.github.asus4.onnxruntime
+onnxruntime-headers: $(CACHE)/onnxruntime_cxx_api.h
+$(CACHE)/onnxruntime_cxx_api.h:
+	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	(cd $$scratch && npm pack --silent $(HEADERS_PACKAGE)@0.4.9 && \
+	 tar xzf $(HEADERS_PACKAGE)-0.4.9.tgz) && mkdir -p $(CACHE) && \
+	cp $$scratch/package/Plugins/iOS~/onnxruntime.xcframework/ios-arm64/*/Headers/*.h $(CACHE)
+
+$(INSTALLED): pyproject.toml constraints.txt CMakeLists.txt $(wildcard cmake/*) $(CSRC)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install -c constraints.txt $(BUILD_REQUIREMENTS)
 	$(PIP) install -c constraints.txt --no-build-isolation \

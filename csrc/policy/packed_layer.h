@@ -36,11 +36,11 @@ struct PackedLayer {
   int outputs = 0;
   float* words = nullptr;
 
-  int panels() const { return WholePanels(outputs) / kPanel; }
-  std::size_t panel_words() const {
+  constexpr int panels() const { return WholePanels(outputs) / kPanel; }
+  constexpr std::size_t panel_words() const {
     return kPanel + static_cast<std::size_t>(inputs) * kWordsPerInput<Weight>;
   }
-  std::size_t size() const { return static_cast<std::size_t>(panels()) * panel_words(); }
+  constexpr std::size_t size() const { return static_cast<std::size_t>(panels()) * panel_words(); }
 
   const float* bias(int panel) const {
     return words + static_cast<std::size_t>(panel) * panel_words();

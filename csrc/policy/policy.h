@@ -9,6 +9,9 @@
 //   td7::PolicyScratch scratch(policy.sizes());
 //   policy.Act(obs, 1, &scratch, action);  // in the loop: no allocation, no lock, no exception
 //
+// compiled_policy.h is the same function of weights that are compiled in, for machines without a
+// heap.
+//
 // A row's output has the same bits whatever batch it is in: each number is summed in one fixed
 // order. AVX2 and AVX-512 give the same bits too; plain C++ has no fused multiply-add on x86-64 and
 // differs by some 1e-7. NaN or infinity in an observation gives NaN in its
@@ -31,29 +34,11 @@
 #include <vector>
 
 #include "policy/forward.h"
+#include "policy/layout.h"
 #include "policy/packed_layer.h"
+#include "policy/precision.h"
 
 namespace td7 {
-
-struct PolicySizes {
-  int obs;             // S
-  int action;          // A
-  int embedding;       // Z
-  int encoder_hidden;  // Hs
-  int actor_hidden;    // Ha
-
-  friend bool operator==(const PolicySizes& a, const PolicySizes& b) {
-    return a.obs == b.obs && a.action == b.action && a.embedding == b.embedding &&
-           a.encoder_hidden == b.encoder_hidden && a.actor_hidden == b.actor_hidden;
-  }
-};
-
-enum class Precision {
-  kFloat32,
-  // Weights alone, rounded to the nearest; biases, activations and sums are float32. Half the
-  // memory to read; moves an action by some thousandths.
-  kBfloat16,
-};
 
 // As in torch: weight [outputs, inputs] row by row, bias [outputs].
 struct LinearWeights {
@@ -87,37 +72,16 @@ inline AlignedWords NewAlignedWords(std::size_t n) {
 }
 
 inline void CheckSizes(const PolicySizes& sizes) {
-  constexpr int kMost = 1 << 20;
   const auto check = [](const char* name, int size) {
-    if (size >= 1 && size <= kMost) return;
-    throw std::invalid_argument(std::string(name) + " must be from 1 to " + std::to_string(kMost) +
-                                ", got " + std::to_string(size));
+    if (size >= 1 && size <= kMostSize) return;
+    throw std::invalid_argument(std::string(name) + " must be from 1 to " +
+                                std::to_string(kMostSize) + ", got " + std::to_string(size));
   };
   check("obs_size", sizes.obs);
   check("action_size", sizes.action);
   check("embedding_size", sizes.embedding);
   check("encoder_hidden", sizes.encoder_hidden);
   check("actor_hidden", sizes.actor_hidden);
-}
-
-// Gives each layer its sizes and its place from `words` on, in the order of use; returns how many
-// words that are.
-template <typename Weight>
-std::size_t LayOut(const PolicySizes& sizes, float* words, PackedPolicy<Weight>* packed) {
-  std::size_t used = 0;
-  const auto place = [&](int inputs, int outputs) {
-    const PackedLayer<Weight> layer{inputs, outputs, words == nullptr ? words : words + used};
-    used += layer.size();
-    return layer;
-  };
-  packed->l0 = place(sizes.obs, sizes.actor_hidden);
-  packed->zs1 = place(sizes.obs, sizes.encoder_hidden);
-  packed->zs2 = place(sizes.encoder_hidden, sizes.encoder_hidden);
-  packed->zs3 = place(sizes.encoder_hidden, sizes.embedding);
-  packed->l1 = place(sizes.actor_hidden + sizes.embedding, sizes.actor_hidden);
-  packed->l2 = place(sizes.actor_hidden, sizes.actor_hidden);
-  packed->l3 = place(sizes.actor_hidden, sizes.action);
-  return used;
 }
 
 template <typename Weight>
@@ -140,16 +104,8 @@ class PolicyScratch {
 
   explicit PolicyScratch(const PolicySizes& sizes) : sizes_(sizes) {
     internal::CheckSizes(sizes);
-    const int hidden = std::max({sizes.encoder_hidden, sizes.actor_hidden, sizes.action});
-    const int both = sizes.actor_hidden + WholePanels(sizes.embedding);
-    // an odd number of cache lines, so that a column's entries spread over the cache
-    memory_.hidden_stride = WholePanels(hidden) | 16;
-    memory_.both_stride = WholePanels(both) | 16;
-    const std::ptrdiff_t words = kRows * (2 * memory_.hidden_stride + memory_.both_stride);
-    words_ = internal::NewAlignedWords(static_cast<std::size_t>(words));
-    memory_.first = words_.get();
-    memory_.second = memory_.first + kRows * memory_.hidden_stride;
-    memory_.both = memory_.second + kRows * memory_.hidden_stride;
+    words_ = internal::NewAlignedWords(internal::MemoryWords(sizes, kRows));
+    memory_ = internal::LayOutMemory(sizes, kRows, words_.get());
   }
 
   const PolicySizes& sizes() const { return sizes_; }
@@ -186,9 +142,7 @@ class Policy {
       internal::PackAll(weights, bfloat16_);
     }
     for (std::size_t i = 0; i < bounds_.size(); ++i) {
-      const float low = weights.low[i];
-      const float high = weights.high[i];
-      bounds_[i] = {(high + low) / 2, (high - low) / 2, low, high};
+      bounds_[i] = internal::ActionBounds::Of(weights.low[i], weights.high[i]);
     }
   }
 
@@ -220,11 +174,7 @@ class Policy {
   // `out` is `action`.
   void ToEnv(const float* action, int n, float* out) const {
     for (int row = 0; row < n; ++row) {
-      for (const Bounds& bounds : bounds_) {
-        const float value = bounds.centre + bounds.half * *action++;
-        const float raised = value < bounds.low ? bounds.low : value;  // NaN stays NaN
-        *out++ = raised > bounds.high ? bounds.high : raised;
-      }
+      for (const internal::ActionBounds& bounds : bounds_) *out++ = bounds.ToEnv(*action++);
     }
   }
 
@@ -235,10 +185,6 @@ class Policy {
   }
 
  private:
-  struct Bounds {
-    float centre, half, low, high;
-  };
-
   std::size_t LayOut(float* words) {
     return precision_ == Precision::kFloat32 ? internal::LayOut(sizes_, words, &float32_)
                                              : internal::LayOut(sizes_, words, &bfloat16_);
@@ -258,7 +204,7 @@ class Policy {
   PackedPolicy<float> float32_;  // of the two, the one of precision_ has a place in words_
   PackedPolicy<Bfloat16Pair> bfloat16_;
   internal::AlignedWords words_;
-  std::vector<Bounds> bounds_;
+  std::vector<internal::ActionBounds> bounds_;
 };
 
 }  // namespace td7

@@ -61,6 +61,7 @@ inline bool MachineHas(InstructionSet set) {
   return set == InstructionSet::kPlain;
 }
 
+#ifdef TD7_X86
 namespace internal {
 
 inline InstructionSet FastestInstructionSet() {
@@ -77,17 +78,26 @@ inline std::atomic<InstructionSet>& InstructionSetInUse() {
 }
 
 }  // namespace internal
+#endif
 
 // The set in use: the fastest that the machine has, until another one is chosen.
 inline InstructionSet ActiveInstructionSet() {
+#ifdef TD7_X86
   return internal::InstructionSetInUse().load(std::memory_order_relaxed);
+#else
+  return InstructionSet::kPlain;  // no choice to keep: a microcontroller needs no guarded static
+#endif
 }
 
 // Chooses the set for the whole process. The replay's results do not depend on it, a policy's do by
 // about 1e-7 between kPlain and the others. REQUIRES: MachineHas(set).
 inline void SetInstructionSet(InstructionSet set) {
   assert(MachineHas(set));
+#ifdef TD7_X86
   internal::InstructionSetInUse().store(set, std::memory_order_relaxed);
+#else
+  static_cast<void>(set);
+#endif
 }
 
 }  // namespace td7

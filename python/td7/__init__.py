@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ __all__ = [
     "TensorBatch",
     "TrainResult",
     "__version__",
+    "cmake_dir",
     "load_policy",
     "make_vec",
     "resume",
@@ -43,6 +46,18 @@ _HOMES = {
     "resume": "td7.training.online",
     "train": "td7.training.online",
 }
+
+
+def cmake_dir() -> str:
+    """Return the folder for CMake's `td7_DIR`: `find_package(td7)` then finds the C++ package.
+
+    Raises FileNotFoundError where td7 was not installed (a bare checkout).
+    """
+    # beside the extension, wherever the Python files are (an editable installation has two places)
+    extension = find_spec("td7._core")
+    if extension is None or extension.origin is None:
+        raise FileNotFoundError("td7's C++ package is not installed: pip install td7")
+    return str(Path(extension.origin).with_name("cmake"))
 
 
 def __getattr__(name: str) -> Any:

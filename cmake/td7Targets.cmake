@@ -1,0 +1,115 @@
+# The controller's targets, made from sources: in this repository and, by way of find_package(td7),
+# in a project that uses it. They are compiled where they are used, so one package serves every
+# compiler, standard library and processor.
+#
+#   td7_add_targets(FOLDER)      td7::policy (headers alone) and td7::controller (bundles, the native
+#                                backend); need nothing. FOLDER holds policy/, simd/, controller/.
+#   td7_add_onnxruntime(FOUND)   td7::onnxruntime; FOUND is set to "" or to what is missing
+#   td7_add_libtorch(FOUND)      td7::libtorch; the same
+#   td7_add_bundle_check()       the program bundle_check, with the backends added so far
+#
+# onnxruntime is found by ONNXRUNTIME_INCLUDE_DIR (the folder of onnxruntime_cxx_api.h) and
+# ONNXRUNTIME_LIBRARY (a library, such as capi/libonnxruntime.so.* of the Python package), LibTorch
+# by Torch_DIR or CMAKE_PREFIX_PATH (torch.utils.cmake_prefix_path). Where td7 is installed as a
+# Python package, its neighbours onnxruntime and torch are found without.
+include_guard(GLOBAL)
+
+# Results are promised to the bit: no fusing of a * b + c on the machines that could.
+set(td7_options $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-ffp-contract=off>)
+
+function(td7_add_library name)
+  list(TRANSFORM ARGN PREPEND "${TD7_SOURCES}/controller/")
+  add_library(td7_${name} STATIC EXCLUDE_FROM_ALL ${ARGN})
+  add_library(td7::${name} ALIAS td7_${name})
+  target_compile_features(td7_${name} PUBLIC cxx_std_17)
+  # a project without a build type would act at a tenth of the speed
+  target_compile_options(td7_${name} PRIVATE $<$<CONFIG:>:-O2>)
+  set_target_properties(td7_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
+endfunction()
+
+function(td7_add_targets folder)
+  set(TD7_SOURCES "${folder}" CACHE INTERNAL "The folder of td7's sources")
+  add_library(td7_policy INTERFACE)
+  add_library(td7::policy ALIAS td7_policy)
+  target_include_directories(td7_policy INTERFACE "${folder}")
+  if(folder MATCHES "(.*)/td7$") # installed: a project includes <td7/policy/policy.h>
+    target_include_directories(td7_policy INTERFACE "${CMAKE_MATCH_1}")
+  endif()
+  target_compile_features(td7_policy INTERFACE cxx_std_17)
+  target_compile_options(td7_policy INTERFACE ${td7_options})
+  td7_add_library(
+    controller bundle.cc json.cc json_object.cc native_backend.cc parity.cc safetensors.cc sha256.cc)
+  target_link_libraries(td7_controller PUBLIC td7_policy)
+endfunction()
+
+# Sets `result` to the one file that matches, or leaves it.
+function(td7_find_file result pattern)
+  file(GLOB found ${pattern})
+  list(LENGTH found count)
+  if(count EQUAL 1)
+    set(${result} "${found}" PARENT_SCOPE)
+  endif()
+endfunction()
+
+function(td7_add_onnxruntime missing)
+  set(${missing} "" PARENT_SCOPE)
+  if(TARGET td7_onnxruntime)
+    return()
+  endif()
+  if(NOT ONNXRUNTIME_LIBRARY)
+    set(beside "${TD7_SITE_PACKAGES}/onnxruntime/capi")
+    td7_find_file(ONNXRUNTIME_LIBRARY "${beside}/libonnxruntime.so.*;${beside}/libonnxruntime.*.dylib")
+  endif()
+  if(NOT EXISTS "${ONNXRUNTIME_LIBRARY}" OR NOT EXISTS
+                                            "${ONNXRUNTIME_INCLUDE_DIR}/onnxruntime_cxx_api.h")
+    set(${missing}
+        "onnxruntime: pass -DONNXRUNTIME_INCLUDE_DIR=(the folder of onnxruntime_cxx_api.h) and \
+-DONNXRUNTIME_LIBRARY=(the library); got \"${ONNXRUNTIME_INCLUDE_DIR}\" and \"${ONNXRUNTIME_LIBRARY}\""
+        PARENT_SCOPE)
+    return()
+  endif()
+  # the Python package has the library by its full version alone, programs ask for its soname
+  set(linked "${CMAKE_BINARY_DIR}/td7_onnxruntime/libonnxruntime.so.1")
+  if(ONNXRUNTIME_LIBRARY MATCHES "\\.so\\.1\\.")
+    file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/td7_onnxruntime")
+    file(CREATE_LINK "${ONNXRUNTIME_LIBRARY}" "${linked}" SYMBOLIC)
+  else()
+    set(linked "${ONNXRUNTIME_LIBRARY}")
+  endif()
+  add_library(td7_onnxruntime_library SHARED IMPORTED GLOBAL)
+  set_target_properties(
+    td7_onnxruntime_library PROPERTIES IMPORTED_LOCATION "${linked}" INTERFACE_INCLUDE_DIRECTORIES
+                                                                     "${ONNXRUNTIME_INCLUDE_DIR}")
+  td7_add_library(onnxruntime onnxruntime_backend.cc)
+  target_link_libraries(td7_onnxruntime PUBLIC td7_controller PRIVATE td7_onnxruntime_library)
+  target_compile_definitions(td7_onnxruntime INTERFACE TD7_HAS_ONNXRUNTIME)
+endfunction()
+
+function(td7_add_libtorch missing)
+  set(${missing} "" PARENT_SCOPE)
+  if(TARGET td7_libtorch)
+    return()
+  endif()
+  find_package(Torch QUIET HINTS "${TD7_SITE_PACKAGES}/torch/share/cmake/Torch")
+  if(NOT Torch_FOUND)
+    set(${missing} "LibTorch: pass -DTorch_DIR=(the folder of TorchConfig.cmake)" PARENT_SCOPE)
+    return()
+  endif()
+  td7_add_library(libtorch libtorch_backend.cc)
+  target_compile_features(td7_libtorch PRIVATE cxx_std_20)
+  target_include_directories(td7_libtorch SYSTEM PRIVATE ${TORCH_INCLUDE_DIRS})
+  target_link_libraries(td7_libtorch PUBLIC td7_controller PRIVATE ${TORCH_LIBRARIES})
+  target_compile_definitions(td7_libtorch INTERFACE TD7_HAS_LIBTORCH)
+endfunction()
+
+function(td7_add_bundle_check)
+  set(sources allocations.cc backends.cc bundle_check.cc check_report.cc latency.cc)
+  list(TRANSFORM sources PREPEND "${TD7_SOURCES}/controller/")
+  add_executable(bundle_check ${sources})
+  target_link_libraries(bundle_check PRIVATE td7_controller)
+  foreach(backend IN ITEMS onnxruntime libtorch)
+    if(TARGET td7_${backend})
+      target_link_libraries(bundle_check PRIVATE td7_${backend})
+    endif()
+  endforeach()
+endfunction()

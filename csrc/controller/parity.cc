@@ -1,0 +1,41 @@
+#include "controller/parity.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace td7 {
+
+double ActionError(ControllerPolicy* policy, const Bundle& bundle, const BundleVectors& vectors) {
+  const std::string name = policy->name();
+  if (policy->obs_size() != bundle.obs_size() || policy->action_size() != bundle.action_size()) {
+    throw std::runtime_error(name + " is of other sizes than the bundle");
+  }
+  const auto obs_size = static_cast<std::size_t>(bundle.obs_size());
+  const std::size_t size = bundle.low().size();
+  std::vector<float> action(size);
+  double most = 0.0;
+  for (std::size_t row = 0; row < static_cast<std::size_t>(vectors.count); ++row) {
+    if (!policy->Act(vectors.obs.data() + row * obs_size, action.data())) {
+      throw std::runtime_error(name + " failed on test vector " + std::to_string(row));
+    }
+    for (std::size_t i = 0; i < size; ++i) {
+      const double half = (static_cast<double>(bundle.high()[i]) - bundle.low()[i]) / 2;
+      const double wanted = vectors.actions[row * size + i];
+      const double error = std::abs(action[i] - wanted) / std::max(half, 1.0);
+      if (std::isnan(error)) return std::numeric_limits<double>::infinity();
+      most = std::max(most, error);
+    }
+  }
+  return most;
+}
+
+double AllowedError(const ControllerPolicy& policy, const Bundle& bundle) {
+  return bundle.tolerance() + bundle.action_error(policy.name()).value_or(0.0);
+}
+
+}  // namespace td7

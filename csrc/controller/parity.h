@@ -1,0 +1,23 @@
+// A backend against what eager torch computed when the bundle was written.
+//
+// Threads: one at a time for each policy. Errors: std::runtime_error if the policy's sizes are not
+// the bundle's or a call fails.
+#ifndef TD7_CONTROLLER_PARITY_H_
+#define TD7_CONTROLLER_PARITY_H_
+
+#include "controller/bundle.h"
+#include "controller/controller_policy.h"
+
+namespace td7 {
+
+// The largest difference from the vectors' actions: in the action's units, or in half the range
+// of that number where this is larger than 1. Infinity if an action is NaN.
+double ActionError(ControllerPolicy* policy, const Bundle& bundle, const BundleVectors& vectors);
+
+// What ActionError may be: the bundle's tolerance, plus the manifest's action_error for a backend
+// whose name is a variant of it.
+double AllowedError(const ControllerPolicy& policy, const Bundle& bundle);
+
+}  // namespace td7
+
+#endif  // TD7_CONTROLLER_PARITY_H_
