@@ -14,8 +14,11 @@ from safetensors.torch import load_file, save_file
 import td7
 from controller_bundle import SMALL, facts_of, policy_of, vectors_of, write_bundle
 from controller_bundle import write_manifest as rewrite
+from td7.deploy import export
 from td7.deploy.cpp_source import write_cpp
 from td7.deploy.native import NativePolicy
+from td7.deploy.policy import Policy
+from td7.envs.native import spaces
 from td7.extension import core
 from test_replay_cpp import COMPILER, OPTIONS, ROOT
 
@@ -106,6 +109,30 @@ def test_a_flipped_byte_is_refused_by_the_file_s_name(check, bundle, name):
     status, text = check(bundle)
     assert status == 1
     assert f"{bundle / name} is not as it was written (SHA-256 differs)" in text
+
+
+@pytest.mark.parametrize(
+    "task", ["HalfCheetah-v5", "Hopper-v5", "Walker2d-v5", "Ant-v5", "Humanoid-v5"]
+)
+def test_what_is_exported_for_a_task_passes_in_cpp(check, task, tmp_path):
+    observation_space, action_space = spaces(task)
+    policy = policy_of((observation_space.shape[0], action_space.shape[0], 8, 16, 16))
+    policy.low.copy_(torch.from_numpy(action_space.low))
+    policy.high.copy_(torch.from_numpy(action_space.high))
+    (tmp_path / "bundle").mkdir()
+    export.write_bundle(Policy(policy, {"env": task}), tmp_path / "bundle", ["cpp"])
+    code, said = check(tmp_path / "bundle")
+    assert code == 0 and "native-bf16" in said, said
+
+
+@pytest.mark.parametrize("which", ["checkpoint", "current"])
+def test_the_policies_of_a_run_of_several_seeds_pass_in_cpp(check, which, small_config, quiet):
+    run = quiet()
+    td7.train("Toy/Point-v0", seeds=[3, 5], total_steps=300, config=small_config(), run=run)
+    bundle = run.out.with_name("bundle")  # its bounds are not symmetric
+    export.export(run.out, bundle, seed=5, which=which, formats=["torchscript"])
+    code, said = check(bundle)
+    assert code == 0, said
 
 
 def test_every_flipped_byte_of_the_manifest_is_refused(check, bundle):

@@ -199,13 +199,13 @@ def test_verify_finds_a_graph_that_computes_something_else(bundle, run):
         (
             {"formats": ["tflite"]},
             ValueError,
-            "format must be of onnx, torchscript, torch-export, got tflite",
+            "format must be of onnx, torchscript, torch-export, cpp, got tflite",
         ),
         ({"which": "best"}, ValueError, "which must be checkpoint or current, got 'best'"),
         (
             {"formats": []},
             ValueError,
-            "format must be of onnx, torchscript, torch-export, got nothing",
+            "format must be of onnx, torchscript, torch-export, cpp, got nothing",
         ),
     ],
 )

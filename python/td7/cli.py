@@ -100,7 +100,7 @@ def export(
     Args:
         run: Run folder.
         out: Bundle folder to make.
-        format: Comma-separated formats: onnx, torchscript, torch-export.
+        format: Comma-separated formats: onnx, torchscript, torch-export, cpp (weights as source).
         seed: Which seed of the run, when it has several.
         which: checkpoint or current; by default the policy that the run evaluates.
     """

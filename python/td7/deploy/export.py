@@ -24,6 +24,7 @@ from td7.deploy.bundle import (
 )
 from td7.deploy.bundle_readme import readme
 from td7.deploy.closed_loop import WHOLE_EPISODE, drive
+from td7.deploy.cpp_source import write_cpp
 from td7.deploy.current import current_policy
 from td7.deploy.graph_files import write_exported, write_onnx, write_torchscript
 from td7.deploy.native import NativePolicy
@@ -36,7 +37,7 @@ from td7.machine import versions
 from td7.manifest import write_manifest
 from td7.run_folder import policy_folder, read_settings
 
-Format = Literal["onnx", "torchscript", "torch-export"]
+Format = Literal["onnx", "torchscript", "torch-export", "cpp"]
 Which = Literal["checkpoint", "current"]
 ONNX = ("onnx", "onnxscript", "onnxruntime")
 PACKAGES = ("td7", "torch", "onnx", "onnxruntime", "gymnasium", "mujoco")
@@ -97,6 +98,8 @@ def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> Non
     }
     write_file(folder / WEIGHTS, save(dict(policy.module.state_dict())))
     write_file(folder / VECTORS, save(vectors))
+    if "cpp" in formats:
+        write_file(folder / "policy.h", write_cpp(policy.module).encode())
     _write_graphs(policy, vectors, folder, formats, facts | _mjlab(known, policy))
     names = [path.name for path in folder.iterdir()]
     write_file(folder / README, readme(facts, names, len(vectors["obs"])).encode())
