@@ -1,14 +1,18 @@
 """The folder of a saved state: what is linked, what is refused, what is gone back to."""
 
+import errno
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
 
 import td7
+from td7 import manifest
 from td7.manifest import read_manifest, write_manifest
 from td7.replay import DeviceLapReplay, LapReplay
+from td7.training import online
 from td7.training.metrics import read_metrics
 from td7.training.report import Report
 
@@ -40,7 +44,7 @@ def test_an_altered_state_is_refused_by_the_name_of_the_file(name, saved):
 
 
 @pytest.mark.parametrize(
-    ("manifest", "message"),
+    ("content", "message"),
     [
         ('{"schema": "td7.st', "manifest.json does not parse"),
         ("[" * 100_000, "manifest.json does not parse"),
@@ -61,8 +65,8 @@ def test_an_altered_state_is_refused_by_the_name_of_the_file(name, saved):
         ),
     ],
 )
-def test_a_manifest_that_tells_something_else_is_refused(manifest, message, saved):
-    (saved.out / "state" / "manifest.json").write_text(manifest, encoding="latin-1")
+def test_a_manifest_that_tells_something_else_is_refused(content, message, saved):
+    (saved.out / "state" / "manifest.json").write_text(content, encoding="latin-1")
     with pytest.raises(ValueError) as refused:
         td7.resume(saved.out, run=saved)
     assert message in str(refused.value)
@@ -74,6 +78,10 @@ def test_a_file_that_is_none_is_refused(tmp_path):
     assert read_manifest(tmp_path, "test/1")["sha256"].keys() == {"whole"}
     (tmp_path / "whole").unlink()
     (tmp_path / "whole").symlink_to("/dev/zero")  # would be read for ever
+    with pytest.raises(ValueError, match="whole is a symbolic link"):
+        read_manifest(tmp_path, "test/1")
+    (tmp_path / "whole").unlink()
+    os.mkfifo(tmp_path / "whole")  # would be waited for
     with pytest.raises(ValueError, match="whole is not as it was written"):
         read_manifest(tmp_path, "test/1")
 
@@ -101,6 +109,33 @@ def test_a_torn_state_is_refused_where_the_one_before_is_torn_too(small_config, 
     with pytest.raises(ValueError, match=r"state/learner\.safetensors is not as it was written"):
         td7.resume(run.out, total_steps=400, run=run)
     assert (run.out / "state").is_dir()  # nothing was moved
+
+
+def test_a_whole_state_of_another_td7_is_never_given_up_for_an_older_one(saved):
+    td7.resume(saved.out, total_steps=250, run=saved)
+    path = saved.out / "state" / "manifest.json"
+    path.write_text(path.read_text().replace("td7.state/4", "td7.state/5"))
+    with pytest.raises(ValueError, match=r"schema must be td7.state/4, got 'td7.state/5'"):
+        td7.resume(saved.out, total_steps=400, run=saved)
+    assert path.exists()
+
+
+def test_a_state_that_cannot_be_read_gives_way_to_the_one_before(saved, monkeypatch):
+    td7.resume(saved.out, total_steps=250, run=saved)
+    read = manifest.sha256_of
+
+    def failing(path):
+        if path.parent.name == "state":
+            raise OSError(errno.EIO, "a bad sector")
+        return read(path)
+
+    monkeypatch.setattr(manifest, "sha256_of", failing)
+    told = []
+    monkeypatch.setattr(Report, "say", lambda self, text: told.append(text))
+    with monkeypatch.context() as patch:
+        patch.setattr(online, "save_state", lambda *a, **k: None)
+        td7.resume(saved.out, total_steps=250, run=saved)
+    assert "a bad sector; the run goes on from the state before it" in told[0]
 
 
 # Rows in pieces. A piece is of 2 MiB at most: 16 rows of these sizes.
@@ -201,6 +236,11 @@ def test_rows_are_never_put_into_a_folder_that_is_there(tmp_path):
         replay.save(tmp_path / "two", earlier=tmp_path / "one")
     with pytest.raises(OSError):
         replay.save(tmp_path / "no folder" / "two", in_pieces=True)
+    (tmp_path / "two.partial").mkdir()  # the file itself cannot be written
+    with pytest.raises(OSError):
+        replay.save(tmp_path / "two", in_pieces=True)
+    (tmp_path / "two.partial").rmdir()
+    replay.save(tmp_path / "two", in_pieces=True)  # nothing of the first try is in its way
 
 
 def test_a_runs_state_links_the_rows_of_the_state_before(small_config, quiet):

@@ -181,6 +181,7 @@ void SaveMembers(const std::string& path, const RowsPlace& place, const LapConfi
   }
   if (pieces) pieces->Finish();
   writer.Finish();
+  if (pieces) pieces->Keep();
 }
 
 void SaveMembers(const std::string& path, const RowsPlace& place, std::vector<LapBuffer>* members) {

@@ -40,7 +40,8 @@ struct RowsPlace {
 };
 
 // Writes the members, which share one config but for the seed, to path + ".partial", flushes it to
-// the device and renames it to path, so that an older file there is whole until the new one is.
+// the device and renames it to path, so that an older file there is whole until the new one is;
+// with pieces the path must be a new one.
 // Throws std::system_error, and std::invalid_argument if the folder of the pieces is there already.
 void SaveMembers(const std::string& path, const RowsPlace& place, std::vector<LapBuffer>* members);
 void SaveMembers(const std::string& path, const RowsPlace& place, const LapConfig& config,

@@ -59,14 +59,13 @@ std::uint64_t PieceSums::Of(std::int64_t piece, const void* data, std::int64_t r
 PieceWriter::PieceWriter(std::string folder, std::string earlier)
     : folder_(std::move(folder)), earlier_(std::move(earlier)) {
   if (!std::filesystem::create_directory(folder_)) {
-    finished_ = true;  // it is another's
     throw std::invalid_argument("path must be new, with its rows: " + folder_ + " exists");
   }
 }
 
 PieceWriter::~PieceWriter() {
   std::error_code ignored;
-  if (!finished_) std::filesystem::remove_all(folder_, ignored);
+  if (!keep_) std::filesystem::remove_all(folder_, ignored);
 }
 
 bool PieceWriter::Link(const std::string& name, std::size_t bytes) const {
@@ -84,10 +83,7 @@ void PieceWriter::Put(std::uint64_t sum, const void* data, std::size_t bytes) {
   WriteFile(folder_ + "/" + name, data, bytes);
 }
 
-void PieceWriter::Finish() {
-  SettleFolder(folder_);
-  finished_ = true;
-}
+void PieceWriter::Finish() { SettleFolder(folder_); }
 
 void ReadPiece(const std::string& folder, std::uint64_t sum, void* data, std::size_t bytes,
                const StateReader& reader) {

@@ -40,7 +40,7 @@ class PieceSums {
   std::vector<std::int64_t> rows_;  // how many of them sums_ is of; 0 when they have changed
 };
 
-// Makes a folder of pieces; one that goes without having finished removes it. Throws
+// Makes a folder of pieces, and removes it again unless it is told to keep it. Throws
 // std::system_error, and std::invalid_argument if the folder is there already.
 class PieceWriter {
  public:
@@ -51,13 +51,14 @@ class PieceWriter {
   PieceWriter& operator=(const PieceWriter&) = delete;
   void Put(std::uint64_t sum, const void* data, std::size_t bytes);
   void Finish();  // all to the device
+  void Keep() { keep_ = true; }
 
  private:
   bool Link(const std::string& name, std::size_t bytes) const;
 
   std::string folder_;
   std::string earlier_;
-  bool finished_ = false;
+  bool keep_ = false;
 };
 
 // Reads the piece with this checksum. Throws std::system_error, and what `reader` refuses with if

@@ -122,12 +122,13 @@ def verify(bundle: Positional[Path], *, env: str | None = None, sha256: str | No
         sha256: What manifest_sha256 must be, told by somebody whom you trust.
     """
     from td7.deploy import trial
-    from td7.deploy.verify import verify as verify_bundle
+    from td7.deploy.verify import read_bundle, replay
 
-    results = verify_bundle(bundle, sha256)
+    whole = read_bundle(bundle, sha256)
+    results = replay(whole)
     for result in results:
         print(f"{result.file:24} {result.vectors} vectors  difference {result.difference:.2e}")
-    for line in trial.report(bundle, env):
+    for line in trial.report(whole, env):
         print(line)
     worst = max(result.difference for result in results if result.exact)
     print(f"verified, largest difference {worst:.2e}")

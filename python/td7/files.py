@@ -13,6 +13,10 @@ from typing import Any
 MOST_JSON = 2**26  # bytes
 
 
+class SchemaError(ValueError):
+    """A file is of another format than this td7 reads."""
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
@@ -58,7 +62,7 @@ def read_json(path: Path, schema: str, advice: str = "") -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} does not parse: {error}") from error
     if (found := content.pop("schema", None)) != schema:
-        raise ValueError(f"{path}: schema must be {schema}, got {reprlib.repr(found)}{advice}")
+        raise SchemaError(f"{path}: schema must be {schema}, got {reprlib.repr(found)}{advice}")
     return content
 
 

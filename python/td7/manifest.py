@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -44,17 +44,26 @@ def read_manifest(folder: Path, schema: str, advice: str = "") -> dict[str, Any]
     sums = manifest.get("sha256")
     if not isinstance(sums, dict):
         raise ValueError(f"{folder / NAME}: sha256 must be an object, got {reprlib.repr(sums)}")
-    # only names that were found here are ever opened, so none leads out of the folder
+    # only plain files that were found here are ever opened: no name leads out of the folder
     if odd := sorted(_files(folder) ^ sums.keys()):
         raise ValueError(f"{folder}/{odd[0]:.300}: the folder and its manifest differ in this file")
-    own = _own_field(str(manifest.get(OWN)))
+    if OWN not in manifest:
+        raise ValueError(f"{folder / NAME}: {OWN} is missing")
+    own = _own_field(str(manifest[OWN]))
     blank = (folder / NAME).read_text(encoding="utf-8").replace(own, _own_field(""))
     if hashlib.sha256(blank.encode()).hexdigest() != manifest.get(OWN):
         raise ValueError(f"{folder / NAME} is not as it was written ({OWN} differs)")
-    for name, wanted in sums.items():
-        if not (folder / name).is_file() or sha256_of(folder / name) != wanted:
-            raise ValueError(f"{folder / name} is not as it was written (SHA-256 differs)")
+    check_files(folder, sums, sums)
     return manifest
+
+
+def check_files(folder: Path, sums: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raise ValueError, naming it, for a file that is not plain or not of its sum."""
+    for name in names:
+        path = folder / name
+        plain = path.is_file() and not path.is_symlink()
+        if not plain or sha256_of(path) != sums.get(name):
+            raise ValueError(f"{path} is not as it was written (SHA-256 differs)")
 
 
 def _own_field(digits: str) -> str:
@@ -62,10 +71,14 @@ def _own_field(digits: str) -> str:
 
 
 def _files(folder: Path) -> set[str]:
-    """Return the names of all files below a folder, relative to it, without the manifest."""
-    names = {
-        Path(root, name).relative_to(folder).as_posix()
-        for root, _, files in os.walk(folder)
-        for name in files
-    }
+    """Return the names of all files below a folder, relative to it, without the manifest.
+
+    Raises ValueError for a symbolic link, which might lead anywhere.
+    """
+    names = set()
+    for root, folders, files in os.walk(folder):
+        for path in (Path(root, name) for name in (*folders, *files)):
+            if path.is_symlink():
+                raise ValueError(f"{path} is a symbolic link")
+        names |= {Path(root, name).relative_to(folder).as_posix() for name in files}
     return names - {NAME}

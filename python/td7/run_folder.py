@@ -30,6 +30,7 @@ SETTINGS = record(
         ),
     }
 )
+CONFIGS = ("config.json", "config.json.old")  # the second of a run that is being replaced
 BEGUN = {"lock", "config.json.partial"}  # what a start that failed may leave
 
 
@@ -76,7 +77,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def check_free(folder: Path, overwrite: bool) -> None:
     """Raise FileExistsError if the folder holds a run not to be replaced, or something else."""
-    if (folder / "config.json").exists():
+    if any((folder / name).exists() for name in CONFIGS):
         if not overwrite:
             raise FileExistsError(
                 f"{folder} already holds a run: continue it with --resume {folder}, "
@@ -90,7 +91,10 @@ def check_free(folder: Path, overwrite: bool) -> None:
 
 def make_run_folder(folder: Path, settings: RunSettings) -> None:
     """Write the config.json of a new run, in place of the run that was there."""
-    if (folder / "config.json").exists():
+    config, replaced = (folder / name for name in CONFIGS)
+    if config.exists() or replaced.exists():
+        if config.exists():  # first: half of the old run must never be taken for the whole
+            config.replace(replaced)
         states = ("state", "state.old", "state.partial", "state.torn")
         for name in ("tensorboard", "policy", "bundle", *states):
             if (folder / name).exists():  # what stayed would be taken for the new run's
@@ -98,6 +102,7 @@ def make_run_folder(folder: Path, settings: RunSettings) -> None:
         for name in ("metrics.jsonl", "machine.json"):
             (folder / name).unlink(missing_ok=True)
     write_settings(folder, settings)
+    replaced.unlink(missing_ok=True)
 
 
 def write_settings(folder: Path, settings: RunSettings) -> None:

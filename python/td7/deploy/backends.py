@@ -1,4 +1,4 @@
-"""The ways to run a bundle's graphs from Python: functions of numpy arrays, on one thread each.
+"""The ways to run a bundle's graphs from Python: functions of numpy arrays.
 
 What each of them needs is imported when it is opened. A `.pt2` file is not opened: loading one
 unpickles it.
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from td7.deploy.graph_files import refuse_external_data
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import PolicyModule
 
@@ -61,8 +62,10 @@ def _open_onnx(path: Path) -> Run:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    content = path.read_bytes()
+    refuse_external_data(content)
     session: Any = onnxruntime.InferenceSession(
-        path.read_bytes(), options, providers=["CPUExecutionProvider"]
+        content, options, providers=["CPUExecutionProvider"]
     )
     names = [each.name for each in session.get_inputs()]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from td7.deploy.closed_loop import WHOLE_EPISODE
+
 TEXT = """# A policy for {env}
 
 A TD7 policy ({policy}, seed {seed}, {env_steps:,} environment steps, {updates:,} updates), exported
@@ -16,8 +18,8 @@ environment's own units, within their bounds; nothing is left to scale.{period}
 {files}
 
 `manifest.json` says all of this to programs, with the SHA-256 of every file. `td7 verify` and the
-C++ program `bundle_check` replay the {vectors} test vectors through every runtime: float32 ones are
-within {tolerance:g} of half an action's range.{rounded}
+C++ program `bundle_check` replay the {vectors} test vectors through their runtimes: float32 ones
+are within {tolerance:g} of half an action's range.{rounded}
 
 In Python, with onnxruntime alone:
 
@@ -35,7 +37,7 @@ FILES = {
     "policy.onnx": "obs [B, S] to actions [B, A], for onnxruntime",
     "policy_batch1.onnx": "the same for one observation at a time",
     "policy.pt": "the same as TorchScript, for LibTorch",
-    "policy.pt2": "the same as torch.export writes it; loading it unpickles, so trust it first",
+    "policy.pt2": "the same as torch.export writes it, with source paths; loading it unpickles",
     "policy.h": "the same as a C++ header with the weights in it",
     "encoder_zs.onnx": "obs to the state's embedding zs (also _batch1.onnx, .pt, .pt2)",
     "encoder_zsa.onnx": "obs and actions to zsa (also _batch1.onnx, .pt, .pt2)",
@@ -74,8 +76,8 @@ def _rounded(variants: Mapping[str, Any]) -> str:
     before, after = measured["episode_return_float32"], measured["episode_return"]
     return (
         " With weights rounded to\nbfloat16 an action moves by at most "
-        f"{measured['action_error']:.1e} of it, and an episode's return\nfrom {before:.1f} to "
-        f"{after:.1f}."
+        f"{measured['action_error']:.1e} of it on these vectors, and the return of one\n"
+        f"episode's first {WHOLE_EPISODE} steps from {before:.1f} to {after:.1f}."
     )
 
 

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from td7.deploy.backends import Run
+from td7.deploy.policy import PolicyModule
 from td7.envs import make_simulations
 
 STEPS = 25  # beyond them contacts make something of the last bits of an action
 WHOLE_EPISODE = 1000  # at most
-TOLERANCE = 1e-3  # of the sum of the rewards' magnitudes
+TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,23 @@ class Driven:
 
     steps: int
     episode_return: float
-    magnitude: float  # sum of the rewards' magnitudes
+    obs: NDArray[np.float64]  # the last observation [S]
+
+
+def check_fits(env: str, policy: PolicyModule) -> None:
+    """Raise ValueError for an environment of other sizes or bounds than the policy's."""
+    simulations = make_simulations(env, 1)
+    try:
+        obs, action = simulations.observation_space, simulations.action_space
+    finally:
+        simulations.close()
+    sizes = policy.obs_size, policy.action_size
+    if (obs.shape[0], action.shape[0]) != sizes:
+        given = obs.shape[0], action.shape[0]
+        raise ValueError(f"env must be of {sizes} observations and actions, {env} is of {given}")
+    bounds = policy.low.numpy(), policy.high.numpy()
+    if not all(map(np.array_equal, bounds, (np.float32(action.low), np.float32(action.high)))):
+        raise ValueError(f"env must have the bundle's action bounds, {env} has {action}")
 
 
 def drive(env: str, act: Run, steps: int = STEPS, seed: int = 0) -> Driven:
@@ -37,19 +55,21 @@ def drive(env: str, act: Run, steps: int = STEPS, seed: int = 0) -> Driven:
             over = bool(terminated[0] or truncated[0])
     finally:
         simulations.close()
-    return Driven(len(rewards), sum(rewards), sum(map(abs, rewards)))
+    return Driven(len(rewards), sum(rewards), obs[0])
 
 
 def disagreement(env: str, ways: Mapping[str, Run], reference: str) -> dict[str, float]:
-    """Return how far each way's return is from the reference's, as a share of all rewards.
+    """Return how far each way has come from where the reference is after STEPS steps.
 
-    An episode that ends at another step is infinitely far.
+    The distance is the largest of an observation's entry and of the return, each relative to its
+    own size or to 1; an episode that ends at another step is infinitely far.
     """
     wanted = drive(env, ways[reference])
-    shares = {}
+    aim = np.append(wanted.obs, wanted.episode_return)
+    found = {}
     for name, act in ways.items():
         driven = drive(env, act)
-        difference = abs(driven.episode_return - wanted.episode_return)
+        away = np.abs(np.append(driven.obs, driven.episode_return) - aim)
         same = driven.steps == wanted.steps
-        shares[name] = difference / max(wanted.magnitude, 1e-12) if same else float("inf")
-    return shares
+        found[name] = float((away / np.maximum(np.abs(aim), 1)).max()) if same else float("inf")
+    return found

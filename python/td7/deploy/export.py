@@ -32,7 +32,7 @@ from td7.deploy.policy import FACTS, Policy, load_policy
 from td7.deploy.vectors import make_vectors
 from td7.deploy.verify import largest_difference, verify
 from td7.envs.signals import Signals, signals
-from td7.files import write_file
+from td7.files import sync, write_file
 from td7.machine import versions
 from td7.manifest import write_manifest
 from td7.run_folder import policy_folder, read_settings
@@ -80,6 +80,8 @@ def export(
     except BaseException:
         shutil.rmtree(partial)
         raise
+    for path in (*partial.iterdir(), partial):
+        sync(path)
     partial.rename(out)
     return worst
 
@@ -100,7 +102,7 @@ def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> Non
     write_file(folder / VECTORS, save(vectors))
     if "cpp" in formats:
         write_file(folder / "policy.h", write_cpp(policy.module).encode())
-    _write_graphs(policy, vectors, folder, formats, facts | _mjlab(known, policy))
+    _write_graphs(policy, vectors, folder, formats, facts | _mjlab(known))
     names = [path.name for path in folder.iterdir()]
     write_file(folder / README, readme(facts, names, len(vectors["obs"])).encode())
     write_manifest(folder, SCHEMA, **facts)
@@ -146,12 +148,11 @@ def _measured(policy: Policy, env: str, vectors: Mapping[str, Tensor]) -> dict[s
     )
 
 
-def _mjlab(known: Signals, policy: Policy) -> dict[str, Any]:
+def _mjlab(known: Signals) -> dict[str, Any]:
     """Return the metadata by which mjlab's controllers know an ONNX policy, where joints are."""
     if not known.joint_names:
         return {}
-    half = (policy.module.high - policy.module.low) / 2
-    found = {"joint_names": known.joint_names, "action_scale": half.tolist()}
+    found = {"joint_names": known.joint_names}  # no action_scale: the graph has scaled already
     return found | ({"observation_names": known.obs_names} if known.obs_names else {})
 
 
@@ -171,5 +172,5 @@ def _chosen_policy(run: Path, seed: int | None, which: Which | None) -> Policy:
     if which in (None, policy.metadata.get("policy")):
         return policy
     if which == "checkpoint":
-        raise ValueError("which must be current: the run keeps no checkpoints")
+        raise ValueError(f"which must be current: {folder} holds no checkpoint")
     return current_policy(run, settings, seeds.index(seed), policy)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +51,19 @@ def write_onnx(
             verbose=False,
         )
     model = onnx.load(str(path))
+    _forget_sources(model)
     onnx.helper.set_model_props(model, {name: _as_text(value) for name, value in facts.items()})
     path.write_bytes(model.SerializeToString())
+
+
+def refuse_external_data(content: bytes) -> None:
+    """Raise ValueError for an ONNX graph whose weights lie in other files, wherever these are."""
+    import onnx
+
+    if any(
+        each.external_data for each in _parts(onnx.load_model_from_string(content), "TensorProto")
+    ):
+        raise ValueError("its weights lie in another file")
 
 
 def write_torchscript(graph: nn.Module, arguments: Arguments, path: Path) -> None:
@@ -60,6 +73,7 @@ def write_torchscript(graph: nn.Module, arguments: Arguments, path: Path) -> Non
         warnings.simplefilter("ignore")
         traced = torch.jit.freeze(torch.jit.trace(graph, arguments))
         torch.jit.save(traced, str(path))
+    _without_sources(path)
 
 
 def write_exported(graph: nn.Module, arguments: Arguments, path: Path) -> None:
@@ -67,6 +81,32 @@ def write_exported(graph: nn.Module, arguments: Arguments, path: Path) -> None:
     batch = torch.export.Dim("batch")
     shapes = tuple({0: batch} for _ in arguments)
     torch.export.save(torch.export.export(graph, arguments, dynamic_shapes=shapes), path)
+
+
+def _parts(message: Any, kind: str) -> Iterator[Any]:
+    """Yield every message of a kind within a protobuf message, itself included."""
+    if type(message).__name__ == kind:
+        yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for each in [value] if hasattr(value, "ListFields") else value:
+                yield from _parts(each, kind)
+
+
+def _forget_sources(model: Any) -> None:
+    """Leave out where in whose files each operation was written."""
+    for node in _parts(model, "NodeProto"):
+        del node.metadata_props[:]
+        node.doc_string = ""
+
+
+def _without_sources(path: Path) -> None:
+    """The same for TorchScript, whose archive keeps it in records of their own."""
+    whole = io.BytesIO(path.read_bytes())
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as new:
+        for entry in old.infolist():
+            if not entry.filename.endswith(".debug_pkl"):
+                new.writestr(entry, old.read(entry))
 
 
 def _as_text(value: Any) -> str:

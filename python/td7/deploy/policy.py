@@ -6,6 +6,7 @@ This module is what is exported. What collects and is evaluated is the same func
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from td7.agent.networks import Actor, Encoder
-from td7.files import read_json, write_file, write_json
+from td7.files import read_json, sha256_of, write_file, write_json
 from td7.json_checks import either, exactly, integer, naming, number, record, text
 from td7.tensor_file import read_tensors
 
@@ -109,8 +110,10 @@ class Policy:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: tensor.contiguous() for name, tensor in self.module.state_dict().items()}
-        write_file(folder / "policy.safetensors", save(weights))
-        write_json(folder / "policy.json", {"schema": SCHEMA, **self.metadata})
+        content = save(weights)
+        own = hashlib.sha256(content).hexdigest()
+        write_file(folder / "policy.safetensors", content)
+        write_json(folder / "policy.json", {"schema": SCHEMA, **self.metadata, "sha256": own})
 
 
 def load_policy(folder: str | Path) -> Policy:
@@ -120,10 +123,20 @@ def load_policy(folder: str | Path) -> Policy:
     or holds something else.
     """
     folder = Path(folder)
-    metadata = read_json(folder / "policy.json", SCHEMA)
-    with naming(folder / "policy.json"):
-        record(FACTS, optional=True)(metadata, "")
-    return Policy(read_policy(folder / "policy.safetensors"), metadata)
+    path, facts = folder / "policy.safetensors", folder / "policy.json"
+    for _ in range(10):  # a run that trains replaces the two files, one after the other
+        metadata = read_json(facts, SCHEMA)
+        with naming(facts):
+            record(FACTS, optional=True)(metadata, "")
+        own, before = metadata.pop("sha256", None), _sum_of(path)
+        module = read_policy(path)
+        if own == before == _sum_of(path):
+            return Policy(module, metadata)
+    raise ValueError(f"{path} is not the one that policy.json tells of (SHA-256 differs)")
+
+
+def _sum_of(path: Path) -> str | None:
+    return sha256_of(path) if path.is_file() else None
 
 
 def read_policy(path: Path) -> PolicyModule:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 from time import perf_counter_ns
 
 import numpy as np
+import torch
 
 from td7.deploy.backends import BFLOAT16, Float32, Run, open_policies
-from td7.deploy.closed_loop import STEPS, TOLERANCE, disagreement
-from td7.deploy.verify import read_bundle
+from td7.deploy.closed_loop import STEPS, TOLERANCE, check_fits, disagreement
+from td7.deploy.verify import Bundle
 
 CALLS = 2000
 WARMUP = 200
@@ -28,19 +29,34 @@ def latencies_us(act: Run, obs: Float32, calls: int = CALLS) -> Float32:
     return (taken[WARMUP:] / 1e3).astype(np.float32)
 
 
-def report(folder: str | Path, env: str | None) -> Iterator[str]:
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread, as the other ways do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def report(bundle: Bundle, env: str | None) -> Iterator[str]:
     """Yield a line for each way to run a bundle's policy; drives `env` with it where one is given.
 
-    Raises ValueError, naming the way, for a float32 one whose return is not that of torch.
+    Raises ValueError, naming it, for an environment that does not fit, or for a float32 way that
+    drives elsewhere than torch.
     """
-    bundle = read_bundle(folder)
+    if env:
+        check_fits(env, bundle.policy)
     ways = open_policies(bundle.folder, bundle.policy)
-    shares = disagreement(env, ways, "torch") if env else {}
+    found = disagreement(env, ways, "torch") if env else {}
     for name, act in ways.items():
-        p50, p99 = np.percentile(latencies_us(act, bundle.vectors["obs"].numpy()), [50, 99])
+        with _one_thread():
+            taken = latencies_us(act, bundle.vectors["obs"].numpy())
+        p50, p99 = np.percentile(taken, [50, 99])
         line = f"{name:24} p50 {p50:.1f} us  p99 {p99:.1f} us"
-        if name in shares:
-            line += f"  return of {STEPS} steps differs by {shares[name]:.1e} of its rewards"
-            if name != BFLOAT16 and not shares[name] <= TOLERANCE:
+        if name in found:
+            line += f"  after {STEPS} steps {found[name]:.1e} from torch"
+            if name != BFLOAT16 and not found[name] <= TOLERANCE:
                 raise ValueError(f"{bundle.folder / name}: {line}, more than {TOLERANCE:g}")
         yield line

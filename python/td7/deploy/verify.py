@@ -68,13 +68,17 @@ def read_bundle(folder: str | Path, sha256: str | None = None) -> Bundle:
 
 
 def verify(folder: str | Path, sha256: str | None = None) -> list[Verified]:
-    """Check every file of a bundle and replay its test vectors through every way to run it.
+    """Check every file of a bundle and replay its test vectors; see `replay`."""
+    return replay(read_bundle(folder, sha256))
+
+
+def replay(bundle: Bundle) -> list[Verified]:
+    """Replay a bundle's test vectors through every way to run it.
 
     A difference of actions is measured in units of half their range, one of embeddings as it is.
-    Raises ValueError as `read_bundle`, and for outputs that differ from eager torch by more than
-    1e-5, or than the manifest states. A `.pt2` file is not opened: loading one unpickles.
+    Raises ValueError for outputs that differ from eager torch by more than 1e-5, or than the
+    manifest states. A `.pt2` file is not opened: loading one unpickles.
     """
-    bundle = read_bundle(folder, sha256)
     results = []
     for name, (graph, inputs, output) in graphs(bundle.policy).items():
         arguments = [bundle.vectors[key] for key in inputs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,11 +35,13 @@ def signals(env: str) -> Signals:
     made = make_env(env)
     try:
         unwrapped: Any = made.unwrapped
-        model = getattr(unwrapped, "model", None)
-        if not isinstance(model, mujoco.MjModel):
+        model, dt = getattr(unwrapped, "model", None), getattr(unwrapped, "dt", None)
+        # an environment may have a model of something else, or actions that are no actuators'
+        if not isinstance(model, mujoco.MjModel) or made.action_space.shape != (model.nu,):
             return Signals()
         names = [actuator_name(model, number) for number in range(model.nu)]
-        return Signals(action_names=names, joint_names=_joints(model), dt=float(unwrapped.dt))
+        period = float(dt) if isinstance(dt, float) and 0 < dt < math.inf else None
+        return Signals(action_names=names, joint_names=_joints(model), dt=period)
     finally:
         made.close()
 

@@ -30,7 +30,10 @@ def run_turns(run: RunState, report: Report, breaks: Breaks) -> None:
     has, or breaks off: then another call goes on, or one on the state that was saved. Only a stop
     cuts an evaluation, which then is made anew.
     """
-    _evaluate_settled(run, range(len(run.debts)), report, breaks)
+    everyone = range(len(run.debts))
+    for member in everyone:  # a stop may have cut the evaluation before a wave was counted
+        _count_wave(run, member, report, breaks)
+    _evaluate_settled(run, everyone, report, breaks)
     burst: _Burst | None = None
     with ThreadPoolExecutor(1) as pool:
         try:
@@ -79,14 +82,15 @@ def _settle(run: RunState, burst: _Burst | None, report: Report, breaks: Breaks)
 
 def _after_burst(run: RunState, burst: _Burst, report: Report, breaks: Breaks) -> None:
     """Report members that have paid their debts, and evaluate them if that is due."""
-    for member in burst.members:
-        if run.debts[member] > 0:
-            continue  # a stop or a failure cut the burst
+    # those that a stop or a failure has not cut
+    paid = [member for member in burst.members if run.debts[member] == 0]
+    for member in paid:  # all of them before any evaluation, which may fail
         try:
             report.round(member)
         finally:  # else a state saved after an error would owe nothing and want no episode
             if run.settings.config.use_checkpoints:
                 run.rules[member].add_burst(run.learners.updates[member])
+    for member in paid:
         _evaluate_through(run, member, run.collector.env_steps[member], report, breaks)
 
 

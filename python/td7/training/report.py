@@ -79,6 +79,7 @@ class Report:
         """Write what could not be written on the way; OSError where it still cannot."""
         if self.run.finished():
             for member, env_steps in enumerate(self.run.collector.env_steps):
+                self.round(member, least_steps=1)  # what a longer run would have gone on with
                 self.policy(member, self.run.policy(member, env_steps))
         self.metrics.flush()
 
@@ -107,14 +108,14 @@ class Report:
         self._write(row)
         self.progress.evaluation(member, env_steps, mean)
 
-    def round(self, member: int) -> None:
+    def round(self, member: int, least_steps: int = ROUND_STEPS) -> None:
         """Report a round: its noisy episodes, its burst, and what shows a run going wrong.
 
-        Rounds of less than ROUND_STEPS are reported together with those that follow.
+        Rounds of less than `least_steps` are reported together with those that follow.
         """
         run = self.run
         episodes = run.recent_episodes[member]
-        if sum(episode.length for episode in episodes) < ROUND_STEPS:
+        if sum(episode.length for episode in episodes) < least_steps:
             return
         min_target, max_target = run.learners.target_range(member)
         env_steps = run.collector.env_steps[member]

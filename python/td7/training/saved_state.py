@@ -19,9 +19,9 @@ from safetensors.torch import save
 
 from td7.agent.learners import Learners
 from td7.envs.native import is_native
-from td7.files import read_json, sync, write_file, write_json
+from td7.files import SchemaError, read_json, sync, write_file, write_json
 from td7.json_checks import naming
-from td7.manifest import read_manifest, write_manifest
+from td7.manifest import check_files, read_manifest, write_manifest
 from td7.rollout import Replay
 from td7.tensor_file import read_arrays, read_tensors
 from td7.training.counter_checks import check_actions, check_counters, most_action_bytes
@@ -114,13 +114,22 @@ def read_learner(folder: Path, learners: Learners) -> dict[str, Any]:
 
     Raises ValueError naming the file that is not as saved.
     """
-    state = latest(folder)
-    if state is None:
+    if latest(folder) is None:
         raise ValueError(f"{folder} holds no saved state")
-    read_manifest(state, SCHEMA, ADVICE)
-    saved = read_json(state / "counters.json", SCHEMA)
-    _load_learners(state, learners, saved)
-    return saved
+    errors = []
+    for _ in range(10):  # a run that trains replaces its state now and then
+        for state in (folder / "state", folder / "state.old"):
+            try:
+                manifest = read_json(state / "manifest.json", SCHEMA, ADVICE)
+                check_files(state, manifest["sha256"], ("counters.json", "learner.safetensors"))
+                saved = read_json(state / "counters.json", SCHEMA)
+                _load_learners(state, learners, saved)
+                if read_json(state / "manifest.json", SCHEMA) == manifest:
+                    return saved
+                break  # it was replaced just now: once more
+            except (OSError, ValueError) as error:
+                errors.append(error)
+    raise errors[0] if errors else ValueError(f"{folder} was saved too often to be read")
 
 
 def latest(folder: Path) -> Path | None:
@@ -148,12 +157,14 @@ def _sound_state(folder: Path) -> tuple[Path, list[str]]:
         raise ValueError(f"{folder} holds no saved state to resume from")
     try:
         read_manifest(state, SCHEMA, ADVICE)
-    except ValueError as error:
+    except SchemaError:
+        raise  # a whole state, of another td7
+    except (ValueError, OSError) as error:
         if state == old or not old.exists():
             raise
         try:
             read_manifest(old, SCHEMA, ADVICE)
-        except ValueError:
+        except (ValueError, OSError):
             raise error from None
         torn = folder / "state.torn"
         shutil.rmtree(torn, ignore_errors=True)
