@@ -142,7 +142,7 @@ def test_a_device_without_memory_is_named_with_what_helps(small_config, quiet, m
     def full(*arguments, **options):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.\nMore.")
 
-    monkeypatch.setattr("td7.training.run_state.DeviceLapReplay", full)
+    monkeypatch.setattr("td7.training.plan.DeviceLapReplay", full)
     wanted = r"cpu has not enough memory \(CUDA out of memory. Tried to allocate 9 GiB.\): fewer "
     with pytest.raises(RuntimeError, match=wanted + "seeds, a smaller buffer_capacity or replay"):
         td7.train("Toy/Point-v0", config=small_config(replay="device"), run=quiet(), device="cpu")

@@ -158,6 +158,13 @@ class Learner:
         self._counts += alive
         return StepResult(result.td_error, alive, metrics)
 
+    def compile(self, batch: Batch, noise: Tensor) -> None:
+        """Run what an update of such a batch computes, and change nothing: so it is compiled."""
+        nets, ends = self.nets, (self.min_target, self.max_target)
+        with tensor_products(self.config.precision):
+            result = self._critic_gradients(nets, batch, noise, *ends, self.rules)
+            self._actor_gradients(nets, batch, result.zs, self.rules)
+
     def _take_critic_step(self, result: CriticResult, active: Tensor) -> Tensor:
         """Step encoder, critics and the range seen; return who is alive."""
         alive = active & (self._failure == 0)

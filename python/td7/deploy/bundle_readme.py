@@ -11,7 +11,8 @@ TEXT = """# A policy for {env}
 
 A TD7 policy ({policy}, seed {seed}, {env_steps:,} environment steps, {updates:,} updates), exported
 by td7 {version}. It maps an observation of {obs_size} numbers to {action_size} actions in the
-environment's own units, within their bounds; nothing is left to scale.{period}
+environment's own units, within their bounds. Nothing is left to scale, and observations are taken
+as they are.{period}
 
 | file | what it is |
 |---|---|
@@ -39,8 +40,10 @@ FILES = {
     "policy.pt": "the same as TorchScript, for LibTorch",
     "policy.pt2": "the same as torch.export writes it, with source paths; loading it unpickles",
     "policy.h": "the same as a C++ header with the weights in it",
-    "encoder_zs.onnx": "obs to the state's embedding zs (also _batch1.onnx, .pt, .pt2)",
-    "encoder_zsa.onnx": "obs and actions to zsa (also _batch1.onnx, .pt, .pt2)",
+    "encoder_zs.onnx": "obs to the state's embedding zs",
+    "encoder_zs.pt": "the same as TorchScript",
+    "encoder_zsa.onnx": "obs and actions to their embedding zsa",
+    "encoder_zsa.pt": "the same as TorchScript",
     "policy.safetensors": "the weights, for td7's own C++ runtime",
     "vectors.safetensors": "observations of real rollouts and extreme ones, and all outputs",
 }
@@ -49,7 +52,7 @@ FILES = {
 def readme(facts: Mapping[str, Any], files: Sequence[str], vectors: int) -> str:
     """Return the README of a bundle with these facts, files and number of test vectors."""
     obs, actions = facts["obs"], facts["actions"]
-    period = "" if facts["dt"] is None else f" It was\ntrained to act every {facts['dt']:g} s."
+    period = "" if facts["dt"] is None else f" It was trained\nto act every {facts['dt']:g} s."
     return TEXT.format(
         env=facts["env"],
         policy=facts.get("policy", "saved by hand"),

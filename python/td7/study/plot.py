@@ -47,6 +47,8 @@ def plot_runs(runs: Sequence[str | Path], out: str | Path) -> Path:
     except ImportError as error:
         raise ValueError("plotting needs matplotlib: pip install 'td7[plot]'") from error
 
+    if not runs:
+        raise ValueError("runs must name at least one run folder")
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
     for run in map(Path, runs):

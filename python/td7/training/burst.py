@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
+import torch._dynamo
 from torch import Tensor
 
 from td7.agent.learner import Learner, NonFiniteLossError, StepResult, effective_rank
 from td7.agent.schedule import burst_schedule
+from td7.agent.update import Batch
 from td7.training.batches import Batches
 from td7.training.graph import PeriodGraph
 
@@ -75,6 +78,8 @@ class Trainer:
         self.within_update = False  # stays true where an error cut an update in two
         self._active = learner.mask(range(learner.members))
         self._moved: set[int] = set()  # members whose targets moved in this burst
+        self._ready = learner.config.execution != "compiled"
+        self._first: tuple[Batch, Tensor] | None = None  # drawn, but not used yet
         self._obs = self._seen = torch.empty(0)  # of the last update; of the last one of each
         config = learner.config
         self._graph: PeriodGraph | None = None
@@ -144,6 +149,8 @@ class Trainer:
                 return False
             if not prepared:
                 prepared = self.batches.begin(members, count)
+            if not self._ready and not self._compile(stopped):
+                return False
             self.within_update = True
             made = self._make(members, prepared)
             all_alive = self.batches.settle()
@@ -158,6 +165,31 @@ class Trainer:
             if not all_alive:
                 return False
         return True
+
+    def _compile(self, stopped: Callable[[], bool]) -> bool:
+        """Compile updates before one has begun; False if a stop cut that.
+
+        A compiler that was killed may have left half a file in torch's cache: once more without it.
+        """
+        from torch._inductor.utils import fresh_cache
+
+        batch, noise = self.batches.next()
+        for cache in (contextlib.nullcontext(), fresh_cache()):
+            try:
+                with cache:
+                    self.learner.compile(batch, noise)
+                self._ready, self._first = True, (batch, noise)
+                return True
+            except Exception as error:
+                torch._dynamo.reset()
+                if stopped():
+                    return False
+                failure = error
+        reason = str(failure).partition("\n")[0]
+        raise RuntimeError(
+            f"updates cannot be compiled ({type(failure).__name__}: {reason}): execution 'eager' "
+            "goes without"
+        ) from failure
 
     def _targets_moved(self, members: Sequence[int]) -> None:
         """Do what else happens when the targets of these members have moved on."""
@@ -184,7 +216,8 @@ class Trainer:
             self._make_one(with_actor=place == period)
 
     def _make_one(self, with_actor: bool) -> None:
-        batch, noise = self.batches.next()
+        batch, noise = self._first or self.batches.next()
+        self._first = None
         result = self.learner.step(batch, noise, self._active, with_actor, self.batches.put)
         self.metrics.add(result)
         if self._obs.shape != batch.obs.shape:

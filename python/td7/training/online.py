@@ -30,6 +30,8 @@ from td7.training.run_state import RunState
 from td7.training.saved_state import latest, load_state, save_state
 from td7.training.stop import Breaks, StopSignal
 
+NO_STATE = "no state was saved: the run starts again from its first step"
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -97,9 +99,13 @@ def resume(
         state = RunState(settings, run)
         try:
             with locked(folder):
-                lost = load_state(state, folder) if latest(folder) else []
+                notes = load_state(state, folder) if latest(folder) else [NO_STATE]
+                if state.finished():
+                    notes.append(
+                        f"the run has finished: it has taken its {settings.total_steps} steps"
+                    )
                 write_settings(folder, state.settings)
-                return _run(state, folder, run, lost)
+                return _run(state, folder, run, notes)
         finally:
             state.close()
 

@@ -45,6 +45,8 @@ class Report:
         if self.run.rollouts.max_episode_steps is None:
             self.say(f"{self.run.settings.env} has no time limit: an episode may never end")
         settings = self.run.settings
+        if settings.config.execution != "eager":
+            self.say("updates are compiled before the first one: nothing moves for half a minute")
         if settings.config.warmup_steps >= settings.total_steps:
             warmup, total = settings.config.warmup_steps, settings.total_steps
             self.say(f"nothing will be learned: of {total} steps {warmup} are the warm-up's")

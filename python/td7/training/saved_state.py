@@ -170,7 +170,7 @@ def _sound_state(folder: Path) -> tuple[Path, list[str]]:
         shutil.rmtree(torn, ignore_errors=True)
         final.rename(torn)
         return old, [f"{error}; the run goes on from the state before it, {torn} can be deleted"]
-    return state, []
+    return state, [f"{final} is missing: the run goes on from {old}"] if state == old else []
 
 
 def _sums_of_rows(before: Path | None) -> dict[str, str]:
