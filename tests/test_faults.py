@@ -88,7 +88,7 @@ def test_an_error_of_mujoco_in_a_thread_ends_the_run_well(tmp_path, monkeypatch,
 def test_an_error_of_the_training_thread_ends_the_run_well(
     whole_update, quiet, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(run_state, "_turns", lambda settings, size: [range(1), range(1, 2)])
+    monkeypatch.setattr(run_state, "turns", lambda settings, size: [range(1), range(1, 2)])
     owner, name = (HostBatches, "begin") if whole_update else (Trainer, "_make_one")
     call, calls = getattr(owner, name), []
 
@@ -202,7 +202,7 @@ def out_of_memory(*args, **kwargs):
 SHORT = r"^cpu has not enough memory \(CUDA out of memory. Tried to allocate 9 GiB.\): fewer seeds"
 
 
-@pytest.mark.parametrize("part", ["Learners", "_open_replays", "Trainer"])
+@pytest.mark.parametrize("part", ["Learners", "open_replays", "Trainer"])
 def test_too_little_memory_at_the_start_makes_no_folder(part, quiet, monkeypatch):
     monkeypatch.setattr(run_state, part, out_of_memory)
     with pytest.raises(RuntimeError, match=SHORT):

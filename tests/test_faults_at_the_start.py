@@ -52,7 +52,14 @@ def test_a_run_is_not_replaced_by_half(whole, quiet, monkeypatch):
         patch.setattr(run_folder.shutil, "rmtree", read_only)
         with pytest.raises(OSError, match=r"Read-only file system"):
             td7.train("Toy/Ending-v0", run=run, **TOY_RUN)
+    # nothing is gone, and what is there is no run that could be taken for a whole one
+    (run.out / "config.json.old").rename(run.out / "config.json")
     assert before == {path: path.read_bytes() for path in run.out.rglob("*") if path.is_file()}
+    (run.out / "config.json").rename(run.out / "config.json.old")
+    with pytest.raises(FileExistsError, match="already holds a run"):
+        td7.train("Toy/Ending-v0", run=quiet(), **TOY_RUN)
+    assert td7.train("Toy/Ending-v0", run=run, **TOY_RUN).finished
+    assert not (run.out / "config.json.old").exists()
 
 
 @pytest.mark.parametrize("mode", ["plain", "live"])

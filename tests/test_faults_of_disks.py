@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from td7.envs import SimulationError
 from td7.training import online
 from td7.training.metrics import MetricsWriter, read_metrics
 from td7.training.report import Report
-from test_resume import assert_same
+from test_resume import assert_same, contents
 
 
 @pytest.fixture
@@ -97,12 +98,12 @@ def test_a_replay_that_does_not_fit_leaves_the_last_state(place, told, during, c
 
     @contextmanager
     def room_for_all_but_the_replay():
-        before = {p.name: p.read_bytes() for p in (run.out / "state").iterdir()}
+        before = contents(run.out / "state")
         try:
-            with file_size_limit(len(before["learner.safetensors"]) + 100):
+            with file_size_limit(len(before[Path("learner.safetensors")]) + 100):
                 yield
         finally:
-            assert before == {p.name: p.read_bytes() for p in (run.out / "state").iterdir()}
+            assert before == contents(run.out / "state")
 
     calls = during(online, "save_state", 2, room_for_all_but_the_replay)
     assert td7.train("Toy/Point-v0", run=run, **options).finished

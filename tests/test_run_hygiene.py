@@ -30,7 +30,8 @@ PROGRAM = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 import conftest, td7.cli
-from td7.training import burst, collect, loop, saved_state
+from td7 import manifest
+from td7.training import burst, collect, loop
 
 def train(out, owner, name, number):
     call, calls = getattr(owner, name), []
@@ -50,7 +51,7 @@ def train(out, owner, name, number):
 train("collection", collect.Collector, "run", 4)
 train("burst", burst.Trainer, "_make_one", 60)
 train("evaluation", loop, "evaluate", 2)
-train("save", saved_state, "sha256_of", 5)
+train("save", manifest, "sha256_of", 5)
 sys.exit(7)
 """
 TINY = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
@@ -124,12 +125,13 @@ def test_episodes_of_one_step_share_rows(use_checkpoints, small_config, quiet, s
     run, options = quiet(), {"seeds": [1], "total_steps": 260, "config": config}
     td7.train("Toy/OneStep-v0", run=run, **options)
     learning = 260 - (config.warmup_steps + 1)
-    assert steps_of_rounds(run.out) == [ROUND_STEPS] * (learning // ROUND_STEPS)
+    left = learning % ROUND_STEPS  # what the end reports, and a longer run would go on with
+    assert steps_of_rounds(run.out) == [ROUND_STEPS] * (learning // ROUND_STEPS) + [left]
     rounds = [row for row in read_metrics(run.out) if row["event"] == "round"]
-    assert all(row["rollout/assessment_episodes"] == ROUND_STEPS for row in rounds)
+    assert all(row["rollout/assessment_episodes"] == ROUND_STEPS for row in rounds[:-1])
     assert all(row["train/critic_loss"] > 0 for row in rounds)
     counters = json.loads((run.out / "state" / "counters.json").read_text())
-    assert len(counters["members"][0]["recent_episodes"]) == learning % ROUND_STEPS
+    assert len(counters["members"][0]["recent_episodes"]) == left > 0
 
     cut = quiet("cut")
     stop_after(150, 200)
