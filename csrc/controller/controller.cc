@@ -134,6 +134,7 @@ void AskSystem(const ControllerArgs& args, std::vector<std::string>* warnings) {
   const auto note = [&](const std::string& warning) {
     if (!warning.empty()) warnings->push_back(warning);
   };
+  note(SharpenTimers());
   note(LockMemory());
   if (args.priority) note(TakePriority());
   if (args.cpu) note(StayOnCpu(*args.cpu));
@@ -163,6 +164,8 @@ RunLog Control(const ControllerArgs& args) {
   settings.periods = std::max<std::int64_t>(std::llround(args.seconds * log.rate_hz), 1);
   settings.stop = &stop;
   AskSystem(args, &log.warnings);
+  std::cout << "running " << log.plant << " by " << log.backend << " at " << log.rate_hz << " Hz"
+            << std::endl;
   const std::int64_t before = Allocations();
   loop.Run(settings, &log.loop);
   log.allocations = Allocations() - before;

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include <cerrno>
 #include <cstring>
@@ -22,6 +23,10 @@ std::string Told(const char* what, int error) {
 }
 
 }  // namespace
+
+std::string SharpenTimers() {
+  return Told("timers are not sharp", prctl(PR_SET_TIMERSLACK, 1UL) == 0 ? 0 : errno);
+}
 
 std::string LockMemory() {
   // not what is to come: where the limit is low, that would let allocations fail
@@ -46,6 +51,7 @@ std::string StayOnCpu(int cpu) {
 
 #else
 
+std::string SharpenTimers() { return "timers are not sharp: not on this system"; }
 std::string LockMemory() { return "memory is not locked: not on this system"; }
 std::string TakePriority() { return "no real-time priority: not on this system"; }
 std::string StayOnCpu(int) { return "on no processor in particular: not on this system"; }
