@@ -30,5 +30,8 @@ foreach(folder IN ITEMS policy simd random controller rollout)
     DESTINATION ${TD7_HEADERS}
     FILES_MATCHING
     PATTERN "*.h"
-    PATTERN "*.cc")
+    PATTERN "*.cc"
+    # whole episodes: for training
+    PATTERN "rollouts.*" EXCLUDE
+    PATTERN "ready_queue.*" EXCLUDE)
 endforeach()
