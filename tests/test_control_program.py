@@ -1,7 +1,5 @@
 """The program controller: a policy at a fixed rate on MuJoCo's models, and what it does in need."""
 
-import importlib
-import inspect
 import json
 import signal
 import subprocess
@@ -17,8 +15,6 @@ from safetensors.torch import load_file, save_file
 import td7
 from controller_bundle import facts_of, policy_of, write_bundle, write_manifest
 from td7.deploy.native import NativePolicy
-from td7.envs.native.engine import _arguments
-from td7.extension import core
 from test_controller import BIN, cmake, run
 from test_replay_cpp import COMPILER, OPTIONS, ROOT
 
@@ -280,57 +276,6 @@ def test_a_bundle_that_is_not_as_it_was_written_does_not_run(program, tmp_path):
 def test_a_policy_of_other_sizes_than_the_task_s_does_not_run(program, bundle):
     text = refused(program, bundle, "--env", "Hopper-v5")
     assert "is a policy 17 -> 6, Hopper-v5 needs 11 -> 3" in text
-
-
-DEFAULTS = """
-#include <cstdio>
-#include "rollout/tasks/defaults.h"
-struct Print {
-  void operator()(bool x) const { std::printf("%s", x ? "True" : "False"); }
-  void operator()(std::int64_t x) const { std::printf("%lld", static_cast<long long>(x)); }
-  void operator()(double x) const { std::printf("float('%.17g')", x); }
-  void operator()(const td7::Range& x) const {
-    std::printf("(float('%.17g'), float('%.17g'))", x.first, x.second);
-  }
-  void operator()(const std::string& x) const { std::printf("'%s'", x.c_str()); }
-};
-int main(int, char** ids) {
-  while (*++ids != nullptr) {
-    const td7::TaskDefaults defaults = td7::DefaultsOf(*ids);
-    std::printf("('%s', %d, {", defaults.model_file.c_str(),
-                static_cast<int>(defaults.max_episode_steps));
-    for (const auto& [name, value] : defaults.args) {
-      std::printf("'%s': ", name.c_str());
-      std::visit(Print(), value);
-      std::printf(", ");
-    }
-    std::printf("})\\n");
-  }
-}
-"""
-
-
-def test_the_defaults_of_every_task_are_gymnasium_s(tmp_path):
-    if COMPILER is None:
-        pytest.skip("no C++ compiler is installed")
-    (tmp_path / "print.cc").write_text(DEFAULTS)
-    source = ROOT / "csrc" / "rollout" / "tasks" / "defaults.cc"
-    includes = [f"-I{ROOT / 'csrc'}", f"-I{MUJOCO / 'include'}"]
-    sources = [tmp_path / "print.cc", source]
-    run([COMPILER, "-std=c++17", *includes, *sources, "-o", tmp_path / "print"])
-    ids = core.task_ids()
-    lines = run([tmp_path / "print", *ids]).splitlines()
-    for env_id, line in zip(ids, lines, strict=True):
-        model, steps, arguments = eval(line, {"float": float})
-        spec = gymnasium.spec(env_id)
-        module, name = spec.entry_point.split(":")
-        signature = inspect.signature(getattr(importlib.import_module(module), name).__init__)
-        wanted = _arguments(env_id, signature, {})
-        assert arguments == wanted and (MODELS / model).exists()
-        for key, value in wanted.items():
-            assert type(arguments[key]) is type(value), (env_id, key)
-        assert model == signature.parameters["xml_file"].default
-        assert steps == spec.max_episode_steps
 
 
 def test_the_engine_is_found_beside_the_installed_package(tmp_path):

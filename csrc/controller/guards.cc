@@ -139,8 +139,8 @@ void Guards::PassAction(std::int64_t period, bool acted, float* action) noexcept
     const double step = static_cast<double>(within) - static_cast<double>(last_[i]);
     if (settings_.max_step > 0.0 && acted_ && std::abs(step) > settings_.max_step) {
       slowed = true;
-      const double nearer = last_[i] + std::copysign(settings_.max_step, step);
-      action[i] = std::clamp(static_cast<float>(nearer), settings_.low[i], settings_.high[i]);
+      // between two floats, so rounding does not leave them
+      action[i] = static_cast<float>(last_[i] + std::copysign(settings_.max_step, step));
     }
     last_[i] = action[i];
   }
