@@ -48,7 +48,7 @@ def test_the_defaults_of_every_task_are_gymnasium_s(tmp_path):
         pytest.skip("no C++ compiler is installed")
     (tmp_path / "print.cc").write_text(DEFAULTS)
     source = ROOT / "csrc" / "rollout" / "tasks" / "defaults.cc"
-    includes = [f"-I{ROOT / 'csrc'}", f"-I{MUJOCO / 'include'}"]
+    includes = [f"-I{ROOT / 'csrc'}", f"-I{Path(mujoco.__file__).parent / 'include'}"]
     sources = [tmp_path / "print.cc", source]
     run([COMPILER, "-std=c++17", *includes, *sources, "-o", tmp_path / "print"])
     ids = core.task_ids()
