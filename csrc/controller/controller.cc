@@ -8,6 +8,7 @@
 // Exit status: 0 if the time is over or a signal ended the loop, whatever faults the log tells of;
 // 1 if the bundle or its policy is refused or the plant failed; 2 for arguments that are wrong, a
 // backend that is not built, or a log that cannot be written.
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <csignal>
@@ -18,6 +19,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "controller/allocations.h"
 #include "controller/backends.h"
@@ -130,6 +132,23 @@ Guards MakeGuards(const GuardSettings& settings) {
   }
 }
 
+LoopSettings LoopOf(const ControllerArgs& args, double rate_hz) {
+  const std::int64_t periods = std::llround(args.seconds * rate_hz);
+  return {std::llround(1e9 / rate_hz), std::max<std::int64_t>(periods, 1), &stop};
+}
+
+RunLog BeginLog(const ControllerArgs& args, const Bundle& bundle) {
+  RunLog log;
+  log.bundle = args.bundle;
+  log.manifest_sha256 = bundle.manifest_sha256();
+  log.backend = args.bare ? "none" : args.backend;
+  log.plant = args.bare ? "none" : TaskOf(args, bundle);
+  log.rate_hz = RateOf(args, bundle);
+  log.seconds = args.seconds;
+  log.guard_settings = SettingsOf(args, bundle, log.rate_hz);
+  return log;
+}
+
 void AskSystem(const ControllerArgs& args, std::vector<std::string>* warnings) {
   const auto note = [&](const std::string& warning) {
     if (!warning.empty()) warnings->push_back(warning);
@@ -144,14 +163,7 @@ RunLog Control(const ControllerArgs& args) {
   const Backend& backend = Chosen(args.backend);
   const Bundle bundle(args.bundle, args.sha256);
   const auto policy = CheckedPolicy(backend, bundle);
-  RunLog log;
-  log.bundle = args.bundle;
-  log.manifest_sha256 = bundle.manifest_sha256();
-  log.backend = args.bare ? "none" : backend.name;
-  log.plant = args.bare ? "none" : TaskOf(args, bundle);
-  log.rate_hz = RateOf(args, bundle);
-  log.seconds = args.seconds;
-  log.guard_settings = SettingsOf(args, bundle, log.rate_hz);
+  RunLog log = BeginLog(args, bundle);
   Guards guards = MakeGuards(log.guard_settings);
   std::unique_ptr<MujocoPlant> plant;
   if (!args.bare) plant = MakePlant(args, bundle);
@@ -159,15 +171,11 @@ RunLog Control(const ControllerArgs& args) {
   SteadyClock clock;
   ControlLoop loop =
       args.bare ? ControlLoop(&clock) : ControlLoop(&clock, &trial, policy.get(), &guards);
-  LoopSettings settings;
-  settings.period_ns = std::llround(1e9 / log.rate_hz);
-  settings.periods = std::max<std::int64_t>(std::llround(args.seconds * log.rate_hz), 1);
-  settings.stop = &stop;
   AskSystem(args, &log.warnings);
   std::cout << "running " << log.plant << " by " << log.backend << " at " << log.rate_hz << " Hz"
             << std::endl;
   const std::int64_t before = Allocations();
-  loop.Run(settings, &log.loop);
+  loop.Run(LoopOf(args, log.rate_hz), &log.loop);
   log.allocations = Allocations() - before;
   TakeFaults(guards, &log);
   if (plant == nullptr) return log;
@@ -192,8 +200,8 @@ int Run(const ControllerArgs& args) {
   StopOnSignals();
   ForLog(args, [&] { ExpectWritable(args.log); });
   const RunLog log = Control(args);
-  PrintSummary(log, std::cout);
   ForLog(args, [&] { WriteWhole(args.log, LogText(log)); });
+  PrintSummary(log, std::cout);
   return log.loop.end == LoopResult::End::kPlantFailed ? 1 : 0;
 }
 
