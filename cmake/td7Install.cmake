@@ -24,11 +24,14 @@ write_basic_package_version_file(
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/td7Config.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/td7ConfigVersion.cmake" cmake/td7Targets.cmake
         DESTINATION ${td7_package})
-foreach(folder IN ITEMS policy simd random controller)
+foreach(folder IN ITEMS policy simd random controller rollout)
   install(
     DIRECTORY csrc/${folder}
     DESTINATION ${TD7_HEADERS}
     FILES_MATCHING
     PATTERN "*.h"
-    PATTERN "*.cc")
+    PATTERN "*.cc"
+    # whole episodes: for training
+    PATTERN "rollouts.*" EXCLUDE
+    PATTERN "ready_queue.*" EXCLUDE)
 endforeach()

@@ -3,22 +3,28 @@
 # compiler, standard library and processor.
 #
 #   td7_add_targets(FOLDER)      td7::policy (headers alone) and td7::controller (bundles, the native
-#                                backend); need nothing. FOLDER holds policy/, simd/, controller/.
+#                                backend); need nothing. FOLDER holds policy/, simd/, controller/,
+#                                rollout/.
 #   td7_add_onnxruntime(FOUND)   td7::onnxruntime; FOUND is set to "" or to what is missing
 #   td7_add_libtorch(FOUND)      td7::libtorch; the same
+#   td7_add_engine(FOUND)        td7::engine (MuJoCo's tasks, rollout/); the same
 #   td7_add_bundle_check()       the program bundle_check, with the backends added so far
+#   td7_add_controller_program() the program controller, the same; needs td7::engine
 #
 # onnxruntime is found by ONNXRUNTIME_INCLUDE_DIR (the folder of onnxruntime_cxx_api.h) and
 # ONNXRUNTIME_LIBRARY (a library, such as capi/libonnxruntime.so.* of the Python package), LibTorch
-# by Torch_DIR or CMAKE_PREFIX_PATH (torch.utils.cmake_prefix_path). Where td7 is installed as a
-# Python package, its neighbours onnxruntime and torch are found without.
+# by Torch_DIR or CMAKE_PREFIX_PATH (torch.utils.cmake_prefix_path), MuJoCo by MUJOCO_INCLUDE_DIR (the
+# folder of mujoco/mujoco.h) and MUJOCO_LIBRARY, numpy's random numbers, which the tasks draw, by
+# NUMPY_INCLUDE_DIR (the folder of numpy/random/bitgen.h) and NPYRANDOM_LIBRARY. Gymnasium's models
+# are in TD7_MODELS. Where td7 is installed as a Python package, its neighbours are found without.
 include_guard(GLOBAL)
 
 # Results are promised to the bit: no fusing of a * b + c on the machines that could.
 set(td7_options $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-ffp-contract=off>)
 
+# Sources of controller/, or with their whole paths.
 function(td7_add_library name)
-  list(TRANSFORM ARGN PREPEND "${TD7_SOURCES}/controller/")
+  list(TRANSFORM ARGN PREPEND "${TD7_SOURCES}/controller/" REGEX "^[^/]+$")
   add_library(td7_${name} STATIC EXCLUDE_FROM_ALL ${ARGN})
   add_library(td7::${name} ALIAS td7_${name})
   target_compile_features(td7_${name} PUBLIC cxx_std_17)
@@ -38,7 +44,20 @@ function(td7_add_targets folder)
   target_compile_features(td7_policy INTERFACE cxx_std_17)
   target_compile_options(td7_policy INTERFACE ${td7_options})
   td7_add_library(
-    controller bundle.cc json.cc json_object.cc native_backend.cc parity.cc safetensors.cc sha256.cc)
+    controller
+    bundle.cc
+    control_loop.cc
+    guards.cc
+    json.cc
+    json_object.cc
+    loop_clock.cc
+    native_backend.cc
+    parity.cc
+    realtime.cc
+    run_log.cc
+    safetensors.cc
+    sha256.cc
+    whole_file.cc)
   target_link_libraries(td7_controller PUBLIC td7_policy)
 endfunction()
 
@@ -102,14 +121,76 @@ function(td7_add_libtorch missing)
   target_compile_definitions(td7_libtorch INTERFACE TD7_HAS_LIBTORCH)
 endfunction()
 
-function(td7_add_bundle_check)
-  set(sources allocations.cc backends.cc bundle_check.cc check_report.cc latency.cc)
-  list(TRANSFORM sources PREPEND "${TD7_SOURCES}/controller/")
-  add_executable(bundle_check ${sources})
-  target_link_libraries(bundle_check PRIVATE td7_controller)
-  foreach(backend IN ITEMS onnxruntime libtorch)
-    if(TARGET td7_${backend})
-      target_link_libraries(bundle_check PRIVATE td7_${backend})
+function(td7_add_engine missing)
+  set(${missing} "" PARENT_SCOPE)
+  if(TARGET td7_engine)
+    return()
+  endif()
+  set(packages "${TD7_SITE_PACKAGES}")
+  if(NOT MUJOCO_LIBRARY)
+    set(MUJOCO_INCLUDE_DIR "${packages}/mujoco/include")
+    td7_find_file(MUJOCO_LIBRARY
+                  "${packages}/mujoco/libmujoco.so.*;${packages}/mujoco/libmujoco.*.dylib")
+  endif()
+  if(NOT NPYRANDOM_LIBRARY)
+    set(NUMPY_INCLUDE_DIR "${packages}/numpy/_core/include")
+    set(NPYRANDOM_LIBRARY "${packages}/numpy/random/lib/libnpyrandom.a")
+  endif()
+  foreach(file IN ITEMS "${MUJOCO_INCLUDE_DIR}/mujoco/mujoco.h" "${MUJOCO_LIBRARY}"
+                        "${NUMPY_INCLUDE_DIR}/numpy/random/bitgen.h" "${NPYRANDOM_LIBRARY}")
+    if(NOT EXISTS "${file}")
+      set(${missing}
+          "MuJoCo and numpy: pass -DMUJOCO_INCLUDE_DIR=(the folder of mujoco/mujoco.h), \
+-DMUJOCO_LIBRARY=(the library), -DNUMPY_INCLUDE_DIR=(the folder of numpy/random/bitgen.h) and \
+-DNPYRANDOM_LIBRARY=(libnpyrandom.a); there is no \"${file}\""
+          PARENT_SCOPE)
+      return()
     endif()
   endforeach()
+  add_library(td7_mujoco SHARED IMPORTED GLOBAL)
+  set_target_properties(td7_mujoco PROPERTIES IMPORTED_LOCATION "${MUJOCO_LIBRARY}"
+                                              INTERFACE_INCLUDE_DIRECTORIES "${MUJOCO_INCLUDE_DIR}")
+  add_library(td7_npyrandom STATIC IMPORTED GLOBAL)
+  set_target_properties(
+    td7_npyrandom PROPERTIES IMPORTED_LOCATION "${NPYRANDOM_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES
+                                                                      "${NUMPY_INCLUDE_DIR}")
+  # whole episodes under a policy, rollouts.cc, are for training: they need the replay buffer, too
+  file(GLOB sources CONFIGURE_DEPENDS "${TD7_SOURCES}/rollout/*.cc"
+       "${TD7_SOURCES}/rollout/tasks/*.cc")
+  list(FILTER sources EXCLUDE REGEX "/(rollouts|ready_queue)\\.cc$")
+  find_package(Threads REQUIRED)
+  td7_add_library(engine ${sources})
+  target_link_libraries(td7_engine PUBLIC td7_policy td7_mujoco Threads::Threads
+                                   PRIVATE td7_npyrandom)
+  if(UNIX)
+    target_link_libraries(td7_engine PRIVATE m)
+  endif()
+endfunction()
+
+function(td7_add_program name)
+  list(TRANSFORM ARGN PREPEND "${TD7_SOURCES}/controller/")
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE td7_controller)
+  foreach(backend IN ITEMS onnxruntime libtorch)
+    if(TARGET td7_${backend})
+      target_link_libraries(${name} PRIVATE td7_${backend})
+    endif()
+  endforeach()
+  set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF INSTALL_RPATH_USE_LINK_PATH ON)
+endfunction()
+
+function(td7_add_bundle_check)
+  td7_add_program(bundle_check allocations.cc backends.cc bundle_check.cc check_report.cc latency.cc)
+endfunction()
+
+function(td7_add_controller_program)
+  td7_add_program(controller allocations.cc backends.cc controller.cc controller_args.cc
+                  mujoco_plant.cc)
+  target_link_libraries(controller PRIVATE td7_engine)
+  if(NOT TD7_MODELS)
+    set(TD7_MODELS "${TD7_SITE_PACKAGES}/gymnasium/envs/mujoco/assets")
+  endif()
+  if(EXISTS "${TD7_MODELS}")
+    target_compile_definitions(controller PRIVATE "TD7_MODEL_FOLDER=\"${TD7_MODELS}\"")
+  endif()
 endfunction()

@@ -1,5 +1,5 @@
-// Counts allocations of the whole program, whoever makes them; for bundle_check alone, since
-// linking allocations.cc replaces the program's malloc (glibc) or operator new (elsewhere, and
+// Counts allocations of the whole program, whoever makes them; for programs alone, since linking
+// allocations.cc replaces the program's malloc (glibc) or operator new (elsewhere, and
 // under sanitizers, which have a malloc of their own).
 //
 // Threads: at any time; all threads are counted together. Errors: none.

@@ -1,48 +1,27 @@
 #include "controller/check_report.h"
 
-#include <cmath>
 #include <cstdio>
+
+#include "controller/json_text.h"
 
 namespace td7 {
 namespace {
 
-std::string Printed(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
-std::string Quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += std::string("\\") + c;
-    } else if (byte < 0x20) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(byte));
-      out += escape;
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
-}
-
-// JSON has no infinity
-std::string Number(double value) { return std::isfinite(value) ? Printed("%.9g", value) : "null"; }
-
 void PrintBackend(const BackendResult& backend, std::ostream& out) {
-  out << "{\"name\": " << Quoted(backend.name) << ", \"status\": " << Quoted(backend.status);
-  if (!backend.reason.empty()) out << ", \"reason\": " << Quoted(backend.reason);
+  out << "{\"name\": " << JsonString(backend.name)
+      << ", \"status\": " << JsonString(backend.status);
+  if (!backend.reason.empty()) out << ", \"reason\": " << JsonString(backend.reason);
   if (backend.allowed > 0.0) {
-    out << ", \"error\": " << Number(backend.error) << ", \"allowed\": " << Number(backend.allowed);
+    out << ", \"error\": " << JsonNumber(backend.error)
+        << ", \"allowed\": " << JsonNumber(backend.allowed);
   }
   if (backend.status == "passed") {
     const Latency& latency = backend.latency;
-    out << ", \"p50_us\": " << Number(latency.p50) << ", \"p99_us\": " << Number(latency.p99)
-        << ", \"p999_us\": " << Number(latency.p999) << ", \"max_us\": " << Number(latency.max)
-        << ", \"allocations_per_call\": " << Number(latency.allocations_per_call);
+    out << ", \"p50_us\": " << JsonNumber(latency.p50)
+        << ", \"p99_us\": " << JsonNumber(latency.p99)
+        << ", \"p999_us\": " << JsonNumber(latency.p999)
+        << ", \"max_us\": " << JsonNumber(latency.max)
+        << ", \"allocations_per_call\": " << JsonNumber(latency.allocations_per_call);
   }
   out << "}";
 }
@@ -74,9 +53,9 @@ void PrintTable(const CheckReport& report, std::ostream& out) {
 }
 
 void PrintJson(const CheckReport& report, std::ostream& out) {
-  out << "{\"schema\": \"td7.bundle_check/1\", \"bundle\": " << Quoted(report.bundle)
-      << ", \"manifest_sha256\": " << Quoted(report.manifest_sha256)
-      << ", \"instruction_set\": " << Quoted(report.instruction_set)
+  out << "{\"schema\": \"td7.bundle_check/1\", \"bundle\": " << JsonString(report.bundle)
+      << ", \"manifest_sha256\": " << JsonString(report.manifest_sha256)
+      << ", \"instruction_set\": " << JsonString(report.instruction_set)
       << ", \"obs_size\": " << report.obs_size << ", \"action_size\": " << report.action_size
       << ", \"vectors\": " << report.vectors << ", \"calls\": " << report.calls
       << ", \"backends\": [";

@@ -1,0 +1,225 @@
+// controller: runs a bundle's policy at a fixed rate on the real MuJoCo model of its task.
+//
+// Before the first period the bundle is checked whole, the policy must reproduce its test vectors
+// (which warms it up), and memory is locked if permitted. SIGTERM and SIGINT end the loop before
+// the next period's work. In the end the safe action is applied and the log is written, whole or
+// not at all: a process that is killed leaves the former log, or none.
+//
+// Exit status: 0 if the time is over or a signal ended the loop, whatever faults the log tells of;
+// 1 if the bundle or its policy is refused or the plant failed; 2 for arguments that are wrong, a
+// backend that is not built, or a log that cannot be written.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "controller/allocations.h"
+#include "controller/backends.h"
+#include "controller/bundle.h"
+#include "controller/control_loop.h"
+#include "controller/controller_args.h"
+#include "controller/guards.h"
+#include "controller/json_object.h"
+#include "controller/loop_clock.h"
+#include "controller/mujoco_plant.h"
+#include "controller/parity.h"
+#include "controller/realtime.h"
+#include "controller/run_log.h"
+#include "controller/trial_plant.h"
+#include "controller/whole_file.h"
+#include "rollout/tasks/defaults.h"
+
+#ifndef TD7_MODEL_FOLDER
+#define TD7_MODEL_FOLDER ""
+#endif
+
+namespace td7 {
+namespace {
+
+std::atomic<bool> stop{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal's handler sets it");
+
+void StopOnSignals() {
+  struct sigaction action{};
+  action.sa_handler = [](int) { stop.store(true, std::memory_order_relaxed); };
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+}
+
+const Backend& Chosen(const std::string& name) {
+  for (const Backend& backend : Backends()) {
+    if (backend.name != name) continue;
+    if (backend.make == nullptr) throw UsageError(name + " is NOT BUILT into this program");
+    return backend;
+  }
+  throw UsageError("--backend must be native, native-bf16, onnxruntime or libtorch, got " + name);
+}
+
+// The policy, once it has shown that it is the bundle's.
+std::unique_ptr<ControllerPolicy> CheckedPolicy(const Backend& backend, const Bundle& bundle) {
+  auto policy = backend.make(bundle);
+  const double allowed = AllowedError(*policy, bundle);
+  const double error = ActionError(policy.get(), bundle, ReadVectors(bundle));
+  if (error <= allowed) return policy;
+  std::ostringstream why;
+  why << backend.name << ": actions differ from vectors.safetensors by " << error << ", more than "
+      << allowed;
+  throw std::runtime_error(why.str());
+}
+
+double RateOf(const ControllerArgs& args, const Bundle& bundle) {
+  if (args.rate_hz) return *args.rate_hz;
+  if (bundle.dt()) return 1.0 / *bundle.dt();
+  throw UsageError("--rate is needed: the manifest tells no dt");
+}
+
+std::string TaskOf(const ControllerArgs& args, const Bundle& bundle) {
+  if (!args.env.empty()) return args.env;
+  return JsonObject(bundle.manifest(), bundle.Path("manifest.json")).String("env");
+}
+
+std::string ModelOf(const ControllerArgs& args, const TaskDefaults& defaults) {
+  if (!args.model.empty()) return args.model;
+  const std::string folder = TD7_MODEL_FOLDER;
+  if (!folder.empty()) return folder + "/" + defaults.model_file;
+  throw UsageError("--model is needed: this program does not know where " + defaults.model_file +
+                   " lies");
+}
+
+std::unique_ptr<MujocoPlant> MakePlant(const ControllerArgs& args, const Bundle& bundle) {
+  const std::string task = TaskOf(args, bundle);
+  std::unique_ptr<MujocoPlant> plant;
+  try {
+    plant = std::make_unique<MujocoPlant>(task, ModelOf(args, DefaultsOf(task)));
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+  if (plant->obs_size() == bundle.obs_size() && plant->action_size() == bundle.action_size()) {
+    return plant;
+  }
+  std::ostringstream why;
+  why << bundle.folder() << " is a policy " << bundle.obs_size() << " -> " << bundle.action_size()
+      << ", " << task << " needs " << plant->obs_size() << " -> " << plant->action_size();
+  throw std::runtime_error(why.str());
+}
+
+GuardSettings SettingsOf(const ControllerArgs& args, const Bundle& bundle, double rate_hz) {
+  GuardSettings settings;
+  settings.low = bundle.low();
+  settings.high = bundle.high();
+  settings.obs_size = bundle.obs_size();
+  const double stale_ms = args.stale_ms.value_or(2e3 / rate_hz);
+  settings.stale_ns = static_cast<std::int64_t>(std::ceil(stale_ms * 1e6));
+  settings.hold = args.hold;
+  settings.max_step = args.max_step_per_s / rate_hz;
+  settings.safe = args.safe;
+  return settings;
+}
+
+Guards MakeGuards(const GuardSettings& settings) {
+  try {
+    return Guards(settings);
+  } catch (const std::invalid_argument& error) {
+    throw UsageError("--" + std::string(error.what()));
+  }
+}
+
+LoopSettings LoopOf(const ControllerArgs& args, double rate_hz) {
+  const std::int64_t periods = std::llround(args.seconds * rate_hz);
+  return {std::llround(1e9 / rate_hz), std::max<std::int64_t>(periods, 1), &stop};
+}
+
+RunLog BeginLog(const ControllerArgs& args, const Bundle& bundle) {
+  RunLog log;
+  log.bundle = args.bundle;
+  log.manifest_sha256 = bundle.manifest_sha256();
+  log.backend = args.bare ? "none" : args.backend;
+  log.plant = args.bare ? "none" : TaskOf(args, bundle);
+  log.rate_hz = RateOf(args, bundle);
+  log.seconds = args.seconds;
+  log.guard_settings = SettingsOf(args, bundle, log.rate_hz);
+  return log;
+}
+
+void AskSystem(const ControllerArgs& args, std::vector<std::string>* warnings) {
+  const auto note = [&](const std::string& warning) {
+    if (!warning.empty()) warnings->push_back(warning);
+  };
+  note(SharpenTimers());
+  note(LockMemory());
+  if (args.priority) note(TakePriority());
+  if (args.cpu) note(StayOnCpu(*args.cpu));
+}
+
+RunLog Control(const ControllerArgs& args) {
+  const Backend& backend = Chosen(args.backend);
+  const Bundle bundle(args.bundle, args.sha256);
+  const auto policy = CheckedPolicy(backend, bundle);
+  RunLog log = BeginLog(args, bundle);
+  Guards guards = MakeGuards(log.guard_settings);
+  std::unique_ptr<MujocoPlant> plant;
+  if (!args.bare) plant = MakePlant(args, bundle);
+  TrialPlant trial(plant.get(), args.trial);
+  SteadyClock clock;
+  ControlLoop loop =
+      args.bare ? ControlLoop(&clock) : ControlLoop(&clock, &trial, policy.get(), &guards);
+  AskSystem(args, &log.warnings);
+  std::cout << "running " << log.plant << " by " << log.backend << " at " << log.rate_hz << " Hz"
+            << std::endl;
+  const std::int64_t before = Allocations();
+  loop.Run(LoopOf(args, log.rate_hz), &log.loop);
+  log.allocations = Allocations() - before;
+  TakeFaults(guards, &log);
+  if (plant == nullptr) return log;
+  log.error = plant->error();
+  log.episodes = plant->episodes();
+  log.returns = plant->returns();
+  return log;
+}
+
+// Errors of the log are those of an argument.
+template <typename Write>
+void ForLog(const ControllerArgs& args, const Write& write) {
+  if (args.log.empty()) return;
+  try {
+    write();
+  } catch (const std::runtime_error& error) {
+    throw UsageError(error.what());
+  }
+}
+
+int Run(const ControllerArgs& args) {
+  StopOnSignals();
+  ForLog(args, [&] { ExpectWritable(args.log); });
+  const RunLog log = Control(args);
+  ForLog(args, [&] { WriteWhole(args.log, LogText(log)); });
+  PrintSummary(log, std::cout);
+  return log.loop.end == LoopResult::End::kPlantFailed ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace td7
+
+int main(int argc, char** argv) {
+  if (argc == 2 && (std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "-h")) {
+    std::cout << td7::kControllerUsage;
+    return 0;
+  }
+  try {
+    return td7::Run(td7::ReadControllerArgs(argc, argv));
+  } catch (const td7::UsageError& error) {
+    std::cerr << "controller: " << error.what() << "\n" << td7::kControllerUsage;
+    return 2;
+  } catch (const std::exception& error) {
+    std::cerr << "controller: " << error.what() << "\n";
+    return 1;
+  }
+}

@@ -1,0 +1,20 @@
+// A file that is there whole or not at all: what stands at its path is at any moment the former
+// file or the new one, even if the process is killed or the power fails. It is first written to
+// "PATH.partial", which a killed process may leave.
+//
+// Errors: std::runtime_error that names the file.
+#ifndef TD7_CONTROLLER_WHOLE_FILE_H_
+#define TD7_CONTROLLER_WHOLE_FILE_H_
+
+#include <string>
+
+namespace td7 {
+
+// Throws where WriteWhole could not put a file.
+void ExpectWritable(const std::string& path);
+
+void WriteWhole(const std::string& path, const std::string& text);
+
+}  // namespace td7
+
+#endif  // TD7_CONTROLLER_WHOLE_FILE_H_

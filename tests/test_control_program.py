@@ -1,0 +1,292 @@
+"""The program controller: a policy at a fixed rate on MuJoCo's models, and what it does in need."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import gymnasium
+import mujoco
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+
+import td7
+from controller_bundle import facts_of, policy_of, write_bundle, write_manifest
+from td7.deploy.native import NativePolicy
+from test_controller import BIN, cmake, run
+from test_replay_cpp import COMPILER, OPTIONS, ROOT
+
+MUJOCO, NUMPY = Path(mujoco.__file__).parent, Path(np.__file__).parent
+MODELS = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
+SIZES = {"HalfCheetah-v5": (17, 6, 8, 16, 16), "Hopper-v5": (11, 3, 8, 16, 16)}
+DT = {"HalfCheetah-v5": 0.05, "Hopper-v5": 0.008}
+GUARDED = "guards whole_file".split()
+LOOP = "guards control_loop loop_clock run_log json allocations".split()
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """The program, built without Python: MuJoCo and numpy's library are named by hand."""
+    if COMPILER is None or not (BIN / "ninja").exists():
+        pytest.skip("no C++ compiler, or no ninja beside Python")
+    (library,) = [*MUJOCO.glob("libmujoco.so.*"), *MUJOCO.glob("libmujoco.*.dylib")]
+    options = {
+        "TD7_PYTHON": "OFF",
+        "TD7_CONTROLLER": "ON",
+        "TD7_ROLLOUT": "ON",
+        "TD7_WERROR": "ON",
+        "CMAKE_BUILD_TYPE": "Debug",
+        "CMAKE_CXX_FLAGS_DEBUG": "-O0",  # to compile in a third of the time
+        "MUJOCO_INCLUDE_DIR": MUJOCO / "include",
+        "MUJOCO_LIBRARY": library,
+        "NUMPY_INCLUDE_DIR": NUMPY / "_core" / "include",
+        "NPYRANDOM_LIBRARY": NUMPY / "random" / "lib" / "libnpyrandom.a",
+        "TD7_MODELS": MODELS,
+    }
+    folder = tmp_path_factory.mktemp("control")
+    cmake(ROOT, folder, *(f"-D{k}={v}" for k, v in options.items()), target="controller")
+    return folder / "controller"
+
+
+def bundle_of(env, folder):
+    policy = policy_of(SIZES[env])
+    write_bundle(folder, policy)
+    write_manifest(folder, facts_of(policy) | {"env": env, "dt": DT[env]})
+    return folder
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def any_bundle(request, tmp_path_factory):
+    return request.param, bundle_of(request.param, tmp_path_factory.mktemp("bundles") / "bundle")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return bundle_of("HalfCheetah-v5", tmp_path_factory.mktemp("bundles") / "bundle")
+
+
+@pytest.fixture
+def control(program, tmp_path):
+    """Return a caller of the program: arguments -> what it logged."""
+
+    def call(*arguments, status=0):
+        log = tmp_path / "log.json"
+        command = [program, *map(str, arguments), "--log", log]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert result.returncode == status, result.stdout + result.stderr
+        assert not log.with_name("log.json.partial").exists()
+        return json.loads(log.read_text())
+
+    return call
+
+
+@pytest.fixture
+def started(program, tmp_path):
+    """Return a starter of the program: arguments -> a process whose loop runs."""
+    processes = []
+
+    def start(*arguments):
+        command = [program, *map(str, arguments), "--log", tmp_path / "log.json"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        processes.append(process)
+        assert process.stdout.readline().startswith(b"running ")
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"), [("test_control_guards", GUARDED), ("test_control_loop", LOOP)]
+)
+def test_program_passes_under_sanitizers(tmp_path, name, parts):
+    if COMPILER is None:
+        pytest.skip("no C++ compiler is installed")
+    sources = [ROOT / "csrc" / "controller" / f"{part}.cc" for part in parts]
+    source = ROOT / "tests" / "cpp" / f"{name}.cc"
+    options = [*OPTIONS, "-O0", f"-I{ROOT / 'csrc'}"]  # optimised, they compile three times as long
+    run([COMPILER, *options, source, *sources, "-o", tmp_path / name])
+    run([tmp_path / name])
+
+
+def test_a_policy_runs_at_the_task_s_dt_without_allocating(control, any_bundle):
+    env, bundle = any_bundle
+    log = control(bundle, "--seconds", "2")
+    assert log["schema"] == "td7.controller/1" and log["plant"] == env
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    assert log["manifest_sha256"] == manifest["manifest_sha256"]
+    assert log["ended"] == "time" and log["backend"] == "native"
+    periods = log["periods"]
+    assert log["settings"]["rate_hz"] == pytest.approx(1 / DT[env])
+    assert periods["all"] == round(2 / DT[env]) == periods["done"] + periods["skipped"]
+    assert periods["missed"] == periods["late"] + periods["skipped"]
+    for times in ("lateness_us", "policy_us", "work_us"):
+        assert sum(count for _, count in log[times]["buckets"]) == periods["done"]
+        assert 0 < log[times]["p50"] <= log[times]["p99"] <= log[times]["max"]
+    assert log["policy_us"]["max"] < log["work_us"]["max"]
+    assert log["allocations"] == 0 and log["faults"] == [] and log["error"] == ""
+
+
+def returns_of(env, policy, episodes):
+    env = gymnasium.make(env)
+    act = NativePolicy(policy)
+    obs, _ = env.reset(seed=0)
+    for _ in range(episodes):
+        total, ended = 0.0, False
+        while not ended:
+            action = act(obs.astype(np.float32)[None])[0]
+            obs, reward, terminated, truncated, _ = env.step(action)
+            total, ended = total + reward, terminated or truncated
+        yield total
+        obs, _ = env.reset()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_episodes_are_gymnasium_s_whatever_the_rate(control, any_bundle):
+    env, bundle = any_bundle
+    log = control(bundle, "--seconds", "1", "--rate", "3000")
+    found = log["returns"][:3]
+    assert len(log["returns"]) == log["episodes"] >= 1
+    assert list(returns_of(env, policy_of(SIZES[env]), len(found))) == found
+
+
+def test_a_bare_loop_only_waits_for_its_periods(control, bundle):
+    log = control(bundle, "--bare", "--rate", "1000", "--seconds", "2")
+    assert log["periods"]["all"] == 2000 and log["plant"] == log["backend"] == "none"
+    assert log["policy_us"]["buckets"] == [] and log["episodes"] == 0
+    assert log["lateness_us"]["p50"] > 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "entry"),
+    [("nan", "observation not finite", 0), ("stale", "observation stale", None)],
+)
+def test_a_bad_observation_holds_then_takes_the_safe_action_and_is_logged(
+    control, bundle, fault, kind, entry
+):
+    log = control(bundle, "--seconds", "1", "--fault", f"{fault}@3+5", "--hold", "2")
+    assert log["ended"] == "time" and log["fault_counts"][kind] == 5
+    assert log["actions"]["held"] == 2 and log["actions"]["safe"] == 3
+    assert [(f["kind"], f["entry"]) for f in log["faults"]] == [(kind, entry)] * 5
+    assert log["faults"][0]["period"] >= 3  # later if a period was skipped
+    at_once = control(
+        bundle, "--seconds", "1", "--fault", f"{fault}@3", "--safe", "1,0,0,0,0,-5e-1"
+    )
+    assert at_once["actions"]["held"] == 0 and at_once["actions"]["safe"] == 1
+    assert at_once["settings"]["safe"] == [1, 0, 0, 0, 0, -0.5]
+
+
+def test_a_limit_of_change_slows_actions(control, bundle):
+    log = control(bundle, "--seconds", "1", "--max-step", "0.01")
+    assert log["settings"]["max_step_per_s"] == pytest.approx(0.01)
+    assert log["actions"]["slowed"] >= 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_loop_with_a_whole_log(started, bundle, tmp_path, number):
+    process = started(bundle, "--seconds", "1000")
+    time.sleep(0.2)
+    process.send_signal(number)
+    assert process.wait(timeout=20) == 0
+    log = json.loads((tmp_path / "log.json").read_text())
+    assert log["ended"] == "stopped" and log["periods"]["done"] < 1000
+
+
+def test_a_killed_program_leaves_no_log_or_the_former_one(started, bundle, tmp_path):
+    path = tmp_path / "log.json"
+    for former in (None, "former"):
+        if former:
+            path.write_text(former)
+        process = started(bundle, "--seconds", "1000")
+        time.sleep(0.1)
+        process.kill()
+        process.wait()
+        assert (path.read_text() if path.exists() else None) == former
+
+
+def test_a_program_killed_as_it_ends_leaves_no_half_written_log(started, bundle, tmp_path):
+    path = tmp_path / "log.json"
+    for attempt in range(12):
+        process = started(bundle, "--seconds", "0.05", "--rate", "1000")
+        time.sleep(0.048 + 0.0008 * attempt)
+        process.kill()
+        process.wait()
+        if path.exists():
+            assert json.loads(path.read_text())["ended"] == "time"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "BUNDLE is missing"),
+        (["{}", "more"], "one bundle at a time, got also more"),
+        (["{}", "--backend", "tflite"], "--backend must be native, native-bf16, onnxruntime or"),
+        (["{}", "--backend", "libtorch"], "libtorch is NOT BUILT into this program"),
+        (["{}", "--env", "Pong"], "env must be one of Ant-v5 HalfCheetah-v5"),
+        (["{}", "--model", "none.xml"], "none.xml does not compile"),
+        (["{}", "--rate", "0"], "--rate must be from 0.001 to 100000 Hz, got 0"),
+        (["{}", "--rate", "nan"], "--rate must be from 0.001 to 100000 Hz, got nan"),
+        (["{}", "--seconds", "-1"], "--seconds must be from 0.001 to 1e8, got -1"),
+        (["{}", "--hold", "1.5"], "--hold must be a whole number from 0 to 1000000000, got 1.5"),
+        (["{}", "--max-step", "0"], "--max-step must be from 1e-30 to 1e30, got 0"),
+        (["{}", "--safe", "1,2"], "--safe must have 6 numbers, got 2"),
+        (["{}", "--safe", "1,,2"], "--safe must be numbers with commas between them, got "),
+        (["{}", "--safe", "9,0,0,0,0,0"], "--safe must be within the bounds, got 9.000000 at"),
+        (["{}", "--fault", "fire@3"], "--fault must be nan@PERIOD or stale@PERIOD, got fire@3"),
+        (["{}", "--fault", "nan@3+0"], "--fault must be a whole number from 1"),
+        (["{}", "--fault", "stale@1", "--stale-ms", "0"], "--fault stale needs a limit"),
+        (["{}", "--bare", "--hold", "1"], "--bare controls nothing"),
+        (["{}", "--cpu", "-1"], "--cpu must be a whole number from 0 to 1023, got -1"),
+        (["{}", "--log", "/nowhere/log"], "/nowhere/log cannot be written: No such file"),
+        (["{}", "--log"], "--log lacks its value"),
+        (["{}", "--fast", "1"], "--fast is unknown"),
+    ],
+)
+def test_wrong_arguments_give_exit_status_2(program, bundle, arguments, message):
+    command = [program, *(text.format(bundle) for text in arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2, result.stderr
+    assert message in result.stderr and "usage: controller" in result.stderr
+
+
+def refused(program, *arguments):
+    result = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1 and result.stdout == ""
+    return result.stderr
+
+
+def test_a_bundle_that_is_not_as_it_was_written_does_not_run(program, tmp_path):
+    bundle = bundle_of("HalfCheetah-v5", tmp_path / "bundle")
+    assert "not the one asked for" in refused(program, bundle, "--sha256", "0" * 64)
+    weights = bundle / "policy.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert "policy.safetensors is not as it was written" in refused(program, bundle)
+    weights.write_bytes(content)
+    tensors = load_file(weights)  # signed anew, but of another policy than the vectors
+    save_file(tensors | {"actor.l3.weight": 2 * tensors["actor.l3.weight"]}, weights)
+    write_manifest(bundle, facts_of(policy_of(SIZES["HalfCheetah-v5"])) | {"env": "HalfCheetah-v5"})
+    assert "actions differ from vectors.safetensors by" in refused(program, bundle)
+
+
+def test_a_policy_of_other_sizes_than_the_task_s_does_not_run(program, bundle):
+    text = refused(program, bundle, "--env", "Hopper-v5")
+    assert "is a policy 17 -> 6, Hopper-v5 needs 11 -> 3" in text
+
+
+def test_the_engine_is_found_beside_the_installed_package(tmp_path):
+    """Only configured: building it takes long (the next test)."""
+    command = [BIN / "cmake", "-G", "Ninja", "-S", ROOT / "tests" / "consumer", "-B", tmp_path]
+    options = [f"-Dtd7_DIR={td7.cmake_dir()}", "-DBACKENDS=engine", "-DCONTROLLER=ON"]
+    run([*command, *options, f"-DCMAKE_MAKE_PROGRAM={BIN / 'ninja'}"])
+
+
+@pytest.mark.long
+def test_a_user_s_project_builds_the_program_from_the_installed_package(bundle, tmp_path):
+    options = [f"-Dtd7_DIR={td7.cmake_dir()}", "-DBACKENDS=engine", "-DCONTROLLER=ON"]
+    cmake(ROOT / "tests" / "consumer", tmp_path / "build", *options)
+    run([tmp_path / "build" / "controller", bundle, "--seconds", "0.5"])
