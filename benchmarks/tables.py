@@ -196,7 +196,7 @@ def latency_table(results: dict[str, Any]) -> str:
             for metric in ("p50_us", "p99_us")
         ]
         allocations = found.get((f"{sizes[0]}/{runtime}", "allocations_per_call"))
-        cells.append("" if allocations is None else f"{allocations:g}")
+        cells.append("" if allocations is None else f"{allocations:.0f}")
         table.append(f"| {runtime} | " + " | ".join(cells) + " |")
     return "\n".join([*table, "", f"{LATENCY_EXPLANATION} {_provenance(results, ())}"])
 
