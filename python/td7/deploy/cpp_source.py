@@ -7,7 +7,7 @@ The header includes nothing but <cstdint>. Its words lie as the forward pass rea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,12 +42,37 @@ def write_cpp(
     )
     floats = precision == "float32"
     words = map(_float, packed.view(np.float32)) if floats else map(_hexadecimal, packed)
+    sizes = {
+        "kObs": policy.obs_size,
+        "kAction": policy.action_size,
+        "kEmbedding": len(entries["encoder.zs3.bias"]),
+        "kEncoderHidden": len(entries["encoder.zs1.bias"]),
+        "kActorHidden": len(entries["actor.l0.bias"]),
+        "kWeightBits": 32 if floats else 16,
+    }
+    bounds = {f"k{key.capitalize()}": map(_float, entries[key]) for key in ("low", "high")}
+    word = "float" if floats else "std::uint32_t"
+    return _header(name, sizes, bounds, f"{word} kWords[{packed.size}]", words)
+
+
+def _header(
+    name: str,
+    sizes: Mapping[str, int],
+    bounds: Mapping[str, Iterator[str]],
+    declared: str,
+    words: Iterator[str],
+) -> str:
+    numbers = "\n".join(f"  static constexpr int {key} = {size};" for key, size in sizes.items())
+    arrays = "\n".join(
+        f"  static constexpr float {key}[kAction] = {{\n{_lines(values)}\n  }};"
+        for key, values in bounds.items()
+    )
     guard = f"{name.upper()}_WEIGHTS_H_"
     return f"""\
 // A TD7 policy's weights, written by td7: use it with td7/policy/compiled_policy.h.
 //
 //   static td7::CompiledPolicy<{name}::Weights> policy;
-//   policy.Act(obs, action);  // obs [{policy.obs_size}], action [{policy.action_size}]
+//   policy.Act(obs, action);  // obs [{sizes["kObs"]}], action [{sizes["kAction"]}]
 #ifndef {guard}
 #define {guard}
 
@@ -56,19 +81,9 @@ def write_cpp(
 namespace {name} {{
 
 struct Weights {{
-  static constexpr int kObs = {policy.obs_size};
-  static constexpr int kAction = {policy.action_size};
-  static constexpr int kEmbedding = {len(entries["encoder.zs3.bias"])};
-  static constexpr int kEncoderHidden = {len(entries["encoder.zs1.bias"])};
-  static constexpr int kActorHidden = {len(entries["actor.l0.bias"])};
-  static constexpr int kWeightBits = {32 if floats else 16};
-  static constexpr float kLow[kAction] = {{
-{_lines(map(_float, entries["low"]))}
-  }};
-  static constexpr float kHigh[kAction] = {{
-{_lines(map(_float, entries["high"]))}
-  }};
-  alignas(64) static constexpr {"float" if floats else "std::uint32_t"} kWords[{packed.size}] = {{
+{numbers}
+{arrays}
+  alignas(64) static constexpr {declared} = {{
 {_lines(words)}
   }};
 }};
