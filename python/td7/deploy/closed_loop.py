@@ -12,7 +12,7 @@ from td7.deploy.backends import Run
 from td7.deploy.policy import PolicyModule
 from td7.envs import make_simulations
 
-STEPS = 25  # beyond them contacts make something of the last bits of an action
+STEPS = 10  # a trained runner is chaotic: rounding grows to 2e-5 in 10 steps, to 1e-2 in 25
 WHOLE_EPISODE = 1000  # at most
 TOLERANCE = 1e-3
 
