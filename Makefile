@@ -14,7 +14,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 # The extension is compiled in $(VENV) itself, not in an isolated environment: a rebuild then takes
 # seconds. So the build requirements come first.
 BUILD_REQUIREMENTS = scikit-build-core pybind11 numpy mujoco cmake ninja
-EXTRAS = export,track,plot,dev
+EXTRAS = export,track,plot,offline,dev
 CSRC = $(shell find csrc -name '*.h' -o -name '*.cc')
 INSTALLED = $(VENV)/installed
 

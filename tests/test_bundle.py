@@ -131,16 +131,16 @@ def test_a_run_without_checkpoints_exports_the_current_policy_only(tmp_path):
 
 
 def test_an_untrained_run_and_one_still_training_are_exported(tmp_path, monkeypatch):
-    from td7.training import online
+    from td7.training import sitting
 
-    exported, run_turns = [], online.run_turns
+    exported, run_turns = [], sitting.run_turns
 
     def run_and_export(state, report, breaks):
         run_turns(state, report, breaks)
         if not exported:
             exported.append(export(tmp_path / "run", tmp_path / "bundle", formats=["torchscript"]))
 
-    monkeypatch.setattr(online, "run_turns", run_and_export)
+    monkeypatch.setattr(sitting, "run_turns", run_and_export)
     from conftest import SMALL
 
     settings = td7.RunConfig(

@@ -15,7 +15,7 @@ from conftest import TOY_RUN
 from td7 import run_folder
 from td7.deploy.policy import Policy, load_policy
 from td7.envs import SimulationError
-from td7.training import online
+from td7.training import sitting
 from td7.training.metrics import MetricsWriter, read_metrics
 from td7.training.report import Report
 from test_resume import assert_same, contents
@@ -105,7 +105,7 @@ def test_a_replay_that_does_not_fit_leaves_the_last_state(place, told, during, c
         finally:
             assert before == contents(run.out / "state")
 
-    calls = during(online, "save_state", 2, room_for_all_but_the_replay)
+    calls = during(sitting, "save_state", 2, room_for_all_but_the_replay)
     assert td7.train("Toy/Point-v0", run=run, **options).finished
     assert len(calls) == 3
     said = capsys.readouterr().out
@@ -114,21 +114,21 @@ def test_a_replay_that_does_not_fit_leaves_the_last_state(place, told, during, c
 
 
 def test_a_state_that_does_not_fit_gives_its_room_back(whole, told, during, monkeypatch):
-    save, left = online._save_on_the_way, []
+    save, left = sitting._save_on_the_way, []
 
     def watched(state, folder, *rest):
         save(state, folder, *rest)
         left.append([(folder / name).exists() for name in ("state", "state.partial")])
 
-    monkeypatch.setattr(online, "_save_on_the_way", watched)
-    during(online, "save_state", 1, lambda: file_size_limit(5_000))
+    monkeypatch.setattr(sitting, "_save_on_the_way", watched)
+    during(sitting, "save_state", 1, lambda: file_size_limit(5_000))
     td7.train("Toy/Point-v0", run=told, **TOY_RUN)
     assert left[:2] == [[False, False], [True, False]]
     assert_same(told.out, whole)
 
 
 def test_a_last_save_that_fails_says_so_and_the_run_can_be_resumed(whole, told, during):
-    calls = during(online, "save_state", 3, lambda: file_size_limit(5_000))
+    calls = during(sitting, "save_state", 3, lambda: file_size_limit(5_000))
     run = dataclasses.replace(told, save_every_steps=120)
     with pytest.raises(OSError, match=r"could not be saved, and the last one stays: \[Errno 27\]"):
         td7.train("Toy/Point-v0", run=run, **TOY_RUN)
@@ -138,7 +138,7 @@ def test_a_last_save_that_fails_says_so_and_the_run_can_be_resumed(whole, told, 
 
 
 def test_a_full_disk_hides_no_error_of_the_run(told, during, monkeypatch, capsys):
-    during(online, "save_state", 2, lambda: file_size_limit(0))
+    during(sitting, "save_state", 2, lambda: file_size_limit(0))
     run = dataclasses.replace(told, save_every_steps=300)
     with pytest.raises(SimulationError, match="step 333"):
         td7.train("Toy/NanObs-v0", run=run, **TOY_RUN | {"total_steps": 400})
@@ -252,7 +252,7 @@ def test_a_folder_that_is_away_for_a_while_costs_nothing(whole, told, during, ba
     """Nothing in it can be opened, made or renamed meanwhile, as on a disk that is read-only."""
     away = told.out.with_name("away")
     bad_metrics(errno.EROFS, away.exists)
-    save, save_state = [], online.save_state
+    save, save_state = [], sitting.save_state
 
     def saving(state, folder, **where):
         save.append(1)
@@ -265,7 +265,7 @@ def test_a_folder_that_is_away_for_a_while_costs_nothing(whole, told, during, ba
         save_state(state, folder, **where)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(online, "save_state", saving)
+        patch.setattr(sitting, "save_state", saving)
         assert td7.train("Toy/Point-v0", run=told, **TOY_RUN).finished
     said = capsys.readouterr().out
     assert said.count("the state could not be saved") == 2

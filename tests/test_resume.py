@@ -18,7 +18,7 @@ import td7
 from td7.agent.optimizer import MemberAdam
 from td7.rollout import stepped
 from td7.run_folder import locked
-from td7.training import online
+from td7.training import sitting
 from td7.training.metrics import read_metrics
 from td7.training.saved_state import latest
 from td7.training.stop import Breaks, StopSignal
@@ -66,7 +66,7 @@ def stop_after(monkeypatch):
                 self.asked += 1
                 return self.most is not None and self.asked > self.most
 
-        monkeypatch.setattr(online, "StopSignal", Stopping)
+        monkeypatch.setattr(sitting, "StopSignal", Stopping)
 
     return install
 
@@ -104,8 +104,8 @@ def test_saves_on_the_way_change_nothing(case, small_config, quiet, monkeypatch)
     env, changes = CASES[case]
     options = {"seeds": (4, 2), "total_steps": 420, "config": small_config(**changes)}
     td7.train(env, run=quiet("whole"), **options)
-    saves, save_state = [], online.save_state
-    monkeypatch.setattr(online, "save_state", lambda *a, **k: saves.append(save_state(*a, **k)))
+    saves, save_state = [], sitting.save_state
+    monkeypatch.setattr(sitting, "save_state", lambda *a, **k: saves.append(save_state(*a, **k)))
     td7.train(env, run=quiet("saved", save_every_steps=40), **options)
     assert len(saves) >= 400 * len(options["seeds"]) // 50  # every 40 steps and a few
     assert_same(quiet("saved").out, quiet("whole").out)
@@ -169,7 +169,7 @@ def test_a_full_disk_while_saving_keeps_the_last_state_and_the_run_going(
 ):
     options = {"seeds": [1], "total_steps": 420, "config": small_config()}
     td7.train("Toy/Point-v0", run=quiet("whole"), **options)
-    save, saves = online.save_state, []
+    save, saves = sitting.save_state, []
 
     def with_little_room(state, folder, **where):
         saves.append(1)
@@ -184,7 +184,7 @@ def test_a_full_disk_while_saving_keeps_the_last_state_and_the_run_going(
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
             assert before == contents(folder / "state")
 
-    monkeypatch.setattr(online, "save_state", with_little_room)
+    monkeypatch.setattr(sitting, "save_state", with_little_room)
     run = dataclasses.replace(quiet(save_every_steps=60), progress="plain")
     td7.train("Toy/Point-v0", run=run, **options)
     assert len(saves) > 3
@@ -291,7 +291,7 @@ else:
 """
 
 
-def sitting(folder):
+def sitting_in(folder):
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", PROGRAM, str(Path(__file__).parent), str(folder)],
         stdout=subprocess.PIPE,
@@ -302,7 +302,7 @@ def sitting(folder):
 
 def torture(folder, kills):
     """Kill a run's process at random moments until it ends; return how often it was killed."""
-    whole, began = sitting(folder / "whole"), time.monotonic()
+    whole, began = sitting_in(folder / "whole"), time.monotonic()
     assert whole.wait() == 0
     most_s = (time.monotonic() - began) / 2  # that a sitting may last
     rng, killed, rounds = random.Random(0), 0, 0
@@ -311,7 +311,7 @@ def torture(folder, kills):
         run = folder / f"run-{rounds}"
         ended = False
         while not ended and killed < kills:
-            process = sitting(run)
+            process = sitting_in(run)
             try:
                 ended = process.wait(rng.uniform(0.0, most_s)) == 0
                 assert ended, f"a sitting failed with {process.returncode}"
@@ -320,7 +320,7 @@ def torture(folder, kills):
                 process.wait()
                 killed += 1
         while not ended:
-            ended = sitting(run).wait() == 0
+            ended = sitting_in(run).wait() == 0
             assert ended
         assert_same(run, folder / "whole")
         names = sorted(path.name for path in run.iterdir())

@@ -12,7 +12,7 @@ import td7
 from td7 import manifest
 from td7.manifest import read_manifest, write_manifest
 from td7.replay import DeviceLapReplay, LapReplay
-from td7.training import online
+from td7.training import sitting
 from td7.training.metrics import read_metrics
 from td7.training.report import Report
 
@@ -133,7 +133,7 @@ def test_a_state_that_cannot_be_read_gives_way_to_the_one_before(saved, monkeypa
     told = []
     monkeypatch.setattr(Report, "say", lambda self, text: told.append(text))
     with monkeypatch.context() as patch:
-        patch.setattr(online, "save_state", lambda *a, **k: None)
+        patch.setattr(sitting, "save_state", lambda *a, **k: None)
         td7.resume(saved.out, total_steps=250, run=saved)
     assert "a bad sector; the run goes on from the state before it" in told[0]
 

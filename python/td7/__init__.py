@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from td7.deploy.policy import Policy, load_policy
     from td7.envs import make_vec
     from td7.replay import DeviceLapReplay, LapReplay, TensorBatch
-    from td7.training.online import TrainResult, resume, train
+    from td7.training.offline import train_offline
+    from td7.training.online import train, train_from
+    from td7.training.resume import resume
+    from td7.training.sitting import TrainResult
 
     __version__: str
 
@@ -31,6 +34,8 @@ __all__ = [
     "make_vec",
     "resume",
     "train",
+    "train_from",
+    "train_offline",
 ]
 
 _HOMES = {
@@ -40,11 +45,13 @@ _HOMES = {
     "RunConfig": "td7.config",
     "TD7Config": "td7.config",
     "TensorBatch": "td7.replay",
-    "TrainResult": "td7.training.online",
+    "TrainResult": "td7.training.sitting",
     "load_policy": "td7.deploy.policy",
     "make_vec": "td7.envs",
-    "resume": "td7.training.online",
+    "resume": "td7.training.resume",
     "train": "td7.training.online",
+    "train_from": "td7.training.online",
+    "train_offline": "td7.training.offline",
 }
 
 

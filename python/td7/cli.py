@@ -1,4 +1,4 @@
-"""The `td7` command: train, eval, export, verify, plot, doctor.
+"""The `td7` command: train, offline, collect, eval, export, verify, plot, doctor.
 
 Nothing heavy is imported before a command runs, so that `--help` answers at once.
 """
@@ -28,6 +28,8 @@ def train(
     total_steps: int | None = None,
     device: str = "auto",
     resume: Path | None = None,
+    start: Annotated[Path | None, tyro.conf.arg(name="from")] = None,
+    keep_replay: bool = False,
     config: OmitArgPrefixes[TD7Config] = TD7Config(),
     run: OmitArgPrefixes[RunConfig] = RunConfig(),
 ) -> int:
@@ -39,32 +41,123 @@ def train(
         seeds: Seeds to train at once: 3 or 0,1,5 or 0:10 (ten seeds).
         total_steps: Environment steps of each seed; 300000, or the resumed run's own.
         device: auto, cpu, cuda or cuda:N.
-        resume: Run folder to continue, with its own settings.
+        resume: Run folder to continue, online or offline, with its own settings.
+        start: Run folder, of an offline run say, whose networks, environment and seeds to start
+            from; in the warm-up its policy acts, with noise.
+        keep_replay: With --from: go on with its transitions, too.
         config: Hyper-parameters.
         run: Where the run is written and how it is shown.
     """
-    from td7.training import online
+    from td7.training.online import train, train_from
+    from td7.training.resume import resume as resume_run
 
+    wanted = 300_000 if total_steps is None else total_steps
     if resume is not None:
         given = (env, seeds, device, config) != (DEFAULT_ENV, "0", "auto", TD7Config())
-        if given or run.out or run.overwrite:
+        if given or run.out or run.overwrite or start or keep_replay:
             raise ValueError(
                 "--resume goes on with the run's own settings: only --total-steps, --num-threads, "
                 "--scratch-dir, --save-every-s, --save-every-steps, --progress and --tensorboard "
                 "go with it"
             )
-        result = online.resume(resume, total_steps=total_steps, run=run)
+        result = resume_run(resume, total_steps=total_steps, run=run)
+    elif start is not None:
+        if (env, seeds) != (DEFAULT_ENV, "0"):
+            raise ValueError("--from takes environment and seeds of that run: leave out the others")
+        result = train_from(
+            start,
+            total_steps=wanted,
+            config=config,
+            run=run,
+            device=device,
+            keep_replay=keep_replay,
+        )
+    elif keep_replay:
+        raise ValueError("--keep-replay wants --from, the run whose replay is kept")
     else:
-        result = online.train(
+        result = train(
             env,
             seeds=parse_seeds(seeds),
-            total_steps=300_000 if total_steps is None else total_steps,
+            total_steps=wanted,
             config=config,
             run=run,
             device=device,
         )
     print(f"run: {result.folder}")
     return 0 if result.finished else 130
+
+
+@app.command
+def offline(
+    *,
+    dataset: str,
+    env: str | None = None,
+    seeds: str = "0",
+    updates: int = 1_000_000,
+    device: str = "auto",
+    config: OmitArgPrefixes[TD7Config] = TD7Config(),
+    run: OmitArgPrefixes[RunConfig] = RunConfig(),
+) -> int:
+    """Train TD7 on a fixed data set, one member for each seed; `td7 train --resume` goes on.
+
+    Args:
+        dataset: Minari id (mujoco/halfcheetah/medium-v0, downloaded if need be) or folder, or a
+            file with D4RL's arrays, .hdf5 or .npz.
+        env: Environment to evaluate in; by default the data set's own.
+        seeds: Seeds to train at once: 3 or 0,1,5 or 0:10 (ten seeds).
+        updates: Updates of each seed; evaluations come every --eval-every updates.
+        device: auto, cpu, cuda or cuda:N.
+        config: Hyper-parameters; there are no checkpoints, and the buffer holds the data at least.
+        run: Where the run is written and how it is shown.
+    """
+    from td7.training.offline import train_offline
+
+    result = train_offline(
+        dataset,
+        env=env,
+        seeds=parse_seeds(seeds),
+        updates=updates,
+        config=config,
+        run=run,
+        device=device,
+    )
+    print(f"run: {result.folder}")
+    return 0 if result.finished else 130
+
+
+@app.command
+def collect(
+    run: Positional[Path],
+    *,
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    steps: int = 100_000,
+    policy: Literal["checkpoint", "current", "random", "mixture"] = "checkpoint",
+    seed: int | None = None,
+    noise: float = 0.1,
+    num_threads: int = 0,
+) -> int:
+    """Collect a Minari data set with a policy of a run.
+
+    Args:
+        run: Run folder.
+        out: Folder of the data set, named as Minari wants: NAME-v0.
+        steps: Transitions to collect; the last episode is cut there.
+        policy: checkpoint; current, as the run was saved last; random; or mixture, an episode of
+            each in turn.
+        seed: Which seed of the run, when it has several.
+        noise: Standard deviation of the noise on the policy's actions, in units of half a range.
+        num_threads: C++ threads that run environments; 0 for one a processor.
+    """
+    from td7.datasets.collect import collect as collect_dataset
+
+    facts = collect_dataset(
+        run, out, steps=steps, policy=policy, seed=seed, noise=noise, num_threads=num_threads
+    )
+    print(
+        f"{out}: {facts.transitions:,} transitions, {facts.episodes} episodes, "
+        f"mean return {facts.mean_return:.1f}"
+    )
+    return 0
 
 
 @app.command(name="eval")

@@ -12,12 +12,14 @@ ProgressMode = Literal["auto", "live", "plain", "none"]
 Execution = Literal["auto", "eager", "compiled", "graph"]
 Precision = Literal["float32", "tf32", "bf16"]
 ReplayPlace = Literal["auto", "host", "device"]
+OfflineLoss = Literal["td7", "bc"]
 
 CHOICES = {
     "ProgressMode": get_args(ProgressMode),
     "Execution": get_args(Execution),
     "Precision": get_args(Precision),
     "ReplayPlace": get_args(ReplayPlace),
+    "OfflineLoss": get_args(OfflineLoss),
 }
 
 _INF = math.inf
@@ -87,6 +89,8 @@ class TD7Config:
     # --- TD3+BC (offline only) ---
     bc_weight: float = _number(0.1, 0.0)
     """Weight lambda of the behaviour-cloning term when learning offline."""
+    offline_loss: OfflineLoss = "td7"
+    """The actor's loss when learning offline: td7 (value and cloning) or bc (cloning alone)."""
 
     # --- Policy checkpoints ---
     use_checkpoints: bool = True

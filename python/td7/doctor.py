@@ -24,6 +24,7 @@ PACKAGES = {
     "onnxruntime": "verify (extra: export)",
     "tensorboard": "events (extra: track)",
     "matplotlib": "plots (extra: plot)",
+    "minari": "data sets (extra: offline)",
 }
 
 

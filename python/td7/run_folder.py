@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from td7.config import TD7Config
+from td7.datasets.facts import FACTS, DatasetFacts
 from td7.files import read_json, write_json
-from td7.json_checks import either, flag, integer, items, mapping, number, record, text
+from td7.json_checks import either, exactly, flag, integer, items, mapping, number, record, text
 
 SCHEMA = "td7.run/1"
 MOST_STEPS = 2**53 - 1
@@ -28,6 +29,8 @@ SETTINGS = record(
         "config": mapping(
             "[a-z_]{1,60}", either(flag, either(number(), text(".{0,60}", ""))), 1000
         ),
+        "dataset": either(exactly(None), FACTS),
+        "start": either(exactly(None), text(r"(?s).{1,4096}", "the name of a run")),
     }
 )
 CONFIGS = ("config.json", "config.json.old")  # the second of a run that is being replaced
@@ -36,7 +39,10 @@ BEGUN = {"lock", "config.json.partial"}  # what a start that failed may leave
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What config.json records: everything that a run's result depends on."""
+    """What config.json records: everything that a run's result depends on.
+
+    total_steps of each seed are environment steps online, updates offline.
+    """
 
     env: str
     seeds: tuple[int, ...]
@@ -44,6 +50,13 @@ class RunSettings:
     device: str
     torch_threads: int
     config: TD7Config
+    dataset: DatasetFacts | None = None  # what an offline run learns from
+    start: str | None = None  # the run whose networks it began with
+
+    @property
+    def offline(self) -> bool:
+        """Whether the run learns from a data set alone."""
+        return self.dataset is not None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that config.json holds."""
@@ -115,13 +128,15 @@ def read_settings(folder: Path) -> RunSettings:
     path = folder / "config.json"
     if not path.is_file():
         raise ValueError(f"{folder} holds no run (no config.json)")
-    content = read_json(path, SCHEMA)
+    content = {"dataset": None, "start": None} | read_json(path, SCHEMA)
     try:
         SETTINGS(content, "")
         if len(set(content["seeds"])) < len(content["seeds"]):
             raise ValueError("seeds must be distinct")
         content["config"] = TD7Config(**content["config"])
         content["seeds"] = tuple(content["seeds"])
+        if content["dataset"] is not None:
+            content["dataset"] = DatasetFacts(**content["dataset"])
         return RunSettings(**content)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is not a run's configuration: {error}") from error

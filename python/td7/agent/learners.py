@@ -27,9 +27,17 @@ class Learners:
         *,
         device: str | torch.device,
         group_size: int,
+        offline: bool = False,
     ) -> None:
         self.groups = [
-            Learner(obs_size, action_size, seeds[first : first + group_size], config, device=device)
+            Learner(
+                obs_size,
+                action_size,
+                seeds[first : first + group_size],
+                config,
+                device=device,
+                offline=offline,
+            )
             for first in range(0, len(seeds), group_size)
         ]
         self._places = [(group, local) for group in self.groups for local in range(group.members)]
@@ -48,6 +56,13 @@ class Learners:
         """Copy one member's policy out to the CPU; see `Learner.policy_weights`."""
         group, local = self._places[member]
         return group.policy_weights(local, which)
+
+    def restart(self, *, new_checkpoints: bool) -> None:
+        """Count updates from 0 again; `new_checkpoints`: the current policies are to be those."""
+        for group in self.groups:
+            group.set_updates([0] * group.members)
+        for member in range(len(self._places)) if new_checkpoints else ():
+            self.set_checkpoint(member)
 
     def target_range(self, member: int) -> tuple[float, float]:
         """Return what this member's targets are clipped to."""

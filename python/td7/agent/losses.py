@@ -54,5 +54,9 @@ def actor_loss(q: Tensor) -> Tensor:
 
 def behaviour_cloning_loss(q: Tensor, policy_action: Tensor, action: Tensor) -> Tensor:
     """Mean squared distance to the data's actions in units of mean |Q| -> [P] (TD3+BC)."""
-    scale = q.detach().abs().mean((-1, -2))
-    return scale * (policy_action - action).square().mean((-1, -2))
+    return q.detach().abs().mean((-1, -2)) * cloning_error(policy_action, action)
+
+
+def cloning_error(policy_action: Tensor, action: Tensor) -> Tensor:
+    """Mean squared distance to the data's actions, [P, B, A] x 2 -> [P]: plain cloning."""
+    return (policy_action - action).square().mean((-1, -2))

@@ -39,6 +39,7 @@ class Rules:
     target_noise_clip: float
     min_priority: float
     bc_weight: float | None  # None online
+    clones_only: bool  # the actor copies the data's actions, whatever their value
     low_precision: bool  # matrix products in bfloat16
 
     @classmethod
@@ -50,6 +51,7 @@ class Rules:
             config.target_noise_clip,
             config.min_priority,
             config.bc_weight if offline else None,
+            offline and config.offline_loss == "bc",
             config.precision == "bf16",
         )
 
@@ -142,7 +144,9 @@ def actor_gradients(
         q = nets.critic(batch.obs, action, nets.fixed_encoder.zsa(zs, action), zs)
     q, action = q.to(batch.reward.dtype), action.to(batch.reward.dtype)
     loss = losses.actor_loss(q)
-    if rules.bc_weight is not None:
+    if rules.clones_only:
+        loss = losses.cloning_error(action, batch.action)
+    elif rules.bc_weight is not None:
         loss = loss + rules.bc_weight * losses.behaviour_cloning_loss(q, action, batch.action)
     gradients = torch.autograd.grad(loss.sum(), tuple(nets.actor.parameters()))
     return loss.detach(), gradients

@@ -25,20 +25,18 @@ from td7.deploy.bundle import (
 from td7.deploy.bundle_readme import readme
 from td7.deploy.closed_loop import WHOLE_EPISODE, drive
 from td7.deploy.cpp_source import write_cpp
-from td7.deploy.current import current_policy
 from td7.deploy.graph_files import write_exported, write_onnx, write_torchscript
 from td7.deploy.native import NativePolicy
-from td7.deploy.policy import FACTS, Policy, load_policy
+from td7.deploy.policy import FACTS, Policy
+from td7.deploy.run_policy import Which, policy_of_run
 from td7.deploy.vectors import make_vectors
 from td7.deploy.verify import largest_difference, verify
 from td7.envs.signals import Signals, signals
 from td7.files import sync, write_file
 from td7.machine import versions
 from td7.manifest import write_manifest
-from td7.run_folder import policy_folder, read_settings
 
 Format = Literal["onnx", "torchscript", "torch-export", "cpp"]
-Which = Literal["checkpoint", "current"]
 ONNX = ("onnx", "onnxscript", "onnxruntime")
 PACKAGES = ("td7", "torch", "onnx", "onnxruntime", "gymnasium", "mujoco")
 
@@ -70,7 +68,7 @@ def export(
         raise FileExistsError(f"{out} exists: choose another folder for the bundle")
     if "onnx" in formats and (missing := sorted(set(ONNX) - versions(*ONNX).keys())):
         raise ValueError(f"exporting ONNX needs {', '.join(missing)}: pip install 'td7[export]'")
-    policy = _chosen_policy(run, seed, which)
+    policy = policy_of_run(run, seed, which)
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -154,23 +152,3 @@ def _mjlab(known: Signals) -> dict[str, Any]:
         return {}
     found = {"joint_names": known.joint_names}  # no action_scale: the graph has scaled already
     return found | ({"observation_names": known.obs_names} if known.obs_names else {})
-
-
-def _chosen_policy(run: Path, seed: int | None, which: Which | None) -> Policy:
-    settings = read_settings(run)
-    seeds = settings.seeds
-    if seed is None and len(seeds) == 1:
-        seed = seeds[0]
-    if seed not in seeds:
-        raise ValueError(f"seed must be one of the run's {list(seeds)}, got {seed}")
-    folder = policy_folder(run, seed)
-    policy = load_policy(folder)
-    if "env" not in policy.metadata:
-        raise ValueError(f"{folder / 'policy.json'} names no env to draw test vectors from")
-    if which not in (None, *get_args(Which)):
-        raise ValueError(f"which must be {' or '.join(get_args(Which))}, got {which!r}")
-    if which in (None, policy.metadata.get("policy")):
-        return policy
-    if which == "checkpoint":
-        raise ValueError(f"which must be current: {folder} holds no checkpoint")
-    return current_policy(run, settings, seeds.index(seed), policy)

@@ -9,6 +9,7 @@ from td7.rollout.interface import (
     Episode,
     Replay,
     Rollouts,
+    Rows,
     SimulationState,
     env_seeds,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "Episode",
     "Replay",
     "Rollouts",
+    "Rows",
     "SimulationState",
     "env_seeds",
     "open_rollouts",

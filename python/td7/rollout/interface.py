@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -29,6 +29,15 @@ class Episode:
     episode_return: float
     length: int
     ended: bool = True
+
+
+class Rows(NamedTuple):
+    """Rows of an episode as the replay takes them, T of them."""
+
+    obs: NDArray[np.float32]  # [T + 1, S]
+    action: NDArray[np.float32]  # [T, A], in [-1, 1]
+    reward: NDArray[np.float32]  # [T]
+    terminated: bool  # by the last of them
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,9 @@ class Rollouts(Protocol):
 
     def store(self, member: int, sim: int, replay: Replay, place: int) -> None:
         """Add rows of the episode that were not added yet to member `place` of the replay."""
+
+    def rows(self, member: int, sim: int) -> Rows:
+        """Return the rows of the episode so far that were not stored."""
 
     def clear(self, member: int, sim: int) -> None:
         """Forget the simulation's episode; the next run starts another one."""

@@ -18,6 +18,7 @@ from td7.rollout.interface import (
     Behaviour,
     Episode,
     Replay,
+    Rows,
     SimulationState,
     digest,
     env_seeds,
@@ -77,20 +78,26 @@ class NativeRollouts:
         if isinstance(replay, LapReplay) and place == member:
             self._core.store(index, replay.core)
             return
-        obs, action, reward, terminated = self._core.rows(index)
+        obs, action, reward, terminated = self.rows(member, sim)
         ended, stored = self.episode(member, sim).ended, self._stored[member, sim]
-        self._stored[member, sim] = len(reward)
+        self._stored[member, sim] += len(reward)
         store_rows(
             replay,
-            obs[stored:],
-            action[stored:],
-            reward[stored:],
+            obs,
+            action,
+            reward,
             terminated=terminated,
             truncated=ended and not terminated,
             whole=ended and stored == 0,
             member=place,
             stream=sim,
         )
+
+    def rows(self, member: int, sim: int) -> Rows:
+        """Return the rows of the episode so far that were not stored on a device."""
+        obs, action, reward, terminated = self._core.rows(self._index(member, sim))
+        stored = self._stored[member, sim]
+        return Rows(obs[stored:], action[stored:], reward[stored:], terminated)
 
     def clear(self, member: int, sim: int) -> None:
         """Forget the simulation's episode."""

@@ -19,6 +19,7 @@ from td7.rollout.interface import (
     Episode,
     GeneratorState,
     Replay,
+    Rows,
     SimulationState,
     env_seeds,
     put_back,
@@ -103,18 +104,26 @@ class SteppedRollouts:
         episode = self._episodes[self._index(member, sim)]
         return Episode(episode.episode_return, episode.length, episode.ended)
 
+    def rows(self, member: int, sim: int) -> Rows:
+        """Return the rows of the episode so far that were not stored."""
+        episode = self._episodes[self._index(member, sim)]
+        action = np.array(episode.action, np.float32).reshape(-1, *self.action_space.shape)
+        reward = np.array(episode.reward, np.float32)
+        return Rows(np.array(episode.obs, np.float32), action, reward, episode.terminated)
+
     def store(self, member: int, sim: int, replay: Replay, place: int) -> None:
         """Add rows that were not added yet: an ended episode in one piece, or step by step."""
         episode = self._episodes[self._index(member, sim)]
         if not episode.reward:
             return
+        obs, action, reward, terminated = self.rows(member, sim)
         store_rows(
             replay,
-            np.stack(episode.obs),
-            np.stack(episode.action),
-            np.array(episode.reward, np.float32),
-            terminated=episode.terminated,
-            truncated=episode.ended and not episode.terminated,
+            obs,
+            action,
+            reward,
+            terminated=terminated,
+            truncated=episode.ended and not terminated,
             whole=episode.ended and len(episode.reward) == episode.length,
             member=place,
             stream=sim,

@@ -17,22 +17,25 @@ from td7.training.metrics import read_metrics
 FIELDS = {
     "seed": integer(0, 2**64 - 1),
     "env_steps": integer(0, 2**53),
+    "updates": integer(0, 2**53),
     "eval/mean_reward": number(-1e300, 1e300),
 }
 EVALUATION = record(FIELDS)
 
 
 def evaluation_curves(run: Path) -> tuple[NDArray[np.float64], dict[int, NDArray[np.float64]]]:
-    """Return the env steps [E] that every seed was evaluated at, and each seed's mean returns [E].
+    """Return the steps [E] that every seed was evaluated at, and each seed's mean returns [E].
 
-    Raises ValueError when the run has no evaluation yet.
+    Steps are those of the environment, of an offline run updates. Raises ValueError when the run
+    has no evaluation yet.
     """
+    steps_of = "updates" if read_settings(run).offline else "env_steps"
     curves: dict[int, dict[int, float]] = defaultdict(dict)
     for row in read_metrics(run):
         if row.get("event") == "evaluation":
             with naming(run / "metrics.jsonl"):
                 EVALUATION({name: row.get(name) for name in FIELDS}, "")
-            curves[row["seed"]][row["env_steps"]] = row["eval/mean_reward"]
+            curves[row["seed"]][row[steps_of]] = row["eval/mean_reward"]
     if not curves:
         raise ValueError(f"{run} has no evaluation yet")
     shared = sorted(set.intersection(*(set(curve) for curve in curves.values())))
@@ -54,12 +57,14 @@ def plot_runs(runs: Sequence[str | Path], out: str | Path) -> Path:
     for run in map(Path, runs):
         settings = read_settings(run)
         steps, curves = evaluation_curves(run)
-        label = f"{settings.env} ({len(curves)} seed{'s' if len(curves) > 1 else ''})"
+        how = "" if settings.dataset is None else f" from {settings.dataset.name}"
+        label = f"{settings.env}{how} ({len(curves)} seed{'s' if len(curves) > 1 else ''})"
         mean = np.mean(list(curves.values()), axis=0)
         (line,) = axes.plot(steps, mean, linewidth=2, label=label)
         for curve in curves.values():
             axes.plot(steps, curve, linewidth=0.8, alpha=0.5, color=line.get_color())
-    axes.set_xlabel("environment steps")
+    kinds = {read_settings(Path(run)).offline for run in runs}
+    axes.set_xlabel(" or ".join("updates" if kind else "environment steps" for kind in kinds))
     axes.set_ylabel("evaluation return (mean of the episodes)")
     axes.grid(alpha=0.3)
     axes.legend()

@@ -91,7 +91,7 @@ def _after_burst(run: RunState, burst: _Burst, report: Report, breaks: Breaks) -
             if run.settings.config.use_checkpoints:
                 run.rules[member].add_burst(run.learners.updates[member])
     for member in paid:
-        _evaluate_through(run, member, run.collector.env_steps[member], report, breaks)
+        evaluate_through(run, member, run.collector.env_steps[member], report, breaks)
 
 
 def _collect(run: RunState, turn: Sequence[int], report: Report, breaks: Breaks) -> None:
@@ -115,7 +115,8 @@ def _collect(run: RunState, turn: Sequence[int], report: Report, breaks: Breaks)
         until_save = breaks.steps_left()
         most = total if until_save is None else -(-until_save // len(members))
         left = [min(most, total - n) if m in members else 0 for m, n in enumerate(env_steps)]
-        behaviours: list[Behaviour] = ["explore" if learns else "random" for learns in run.learning]
+        at_first: Behaviour = "random" if run.settings.start is None else "explore"
+        behaviours: list[Behaviour] = ["explore" if learns else at_first for learns in run.learning]
         failure = None
         try:
             run.collector.run(policies, behaviours, left, breaks)
@@ -152,7 +153,7 @@ def _count_wave(run: RunState, member: int, report: Report, breaks: Breaks) -> N
     """Assess the episodes of a wave that has ended; set the debt when they end the assessment."""
     # evaluations that fell due before the wave's last step know nothing of its outcome
     env_steps = run.collector.env_steps[member]
-    if not _evaluate_through(run, member, env_steps - 1, report, breaks):
+    if not evaluate_through(run, member, env_steps - 1, report, breaks):
         return  # a stop: the episodes stay unassessed
     episodes = run.collector.finish(member)
     if episodes is None:
@@ -170,20 +171,21 @@ def _evaluate_settled(
     """Make the evaluations due of those members that owe nothing."""
     for member in members:
         if run.debts[member] == 0:
-            _evaluate_through(run, member, run.collector.env_steps[member], report, breaks)
+            evaluate_through(run, member, run.collector.env_steps[member], report, breaks)
 
 
-def _evaluate_through(
-    run: RunState, member: int, env_steps: int, report: Report, breaks: Breaks
+def evaluate_through(
+    run: RunState, member: int, steps: int, report: Report, breaks: Breaks
 ) -> bool:
     """Make every evaluation due up to this step, without noise; False if a stop cut one."""
-    while (due := run.next_evaluation(member)) is not None and due <= env_steps:
-        policy = run.policy(member, due)
+    while (due := run.next_evaluation(member)) is not None and due <= steps:
+        policy = run.policy(member, 0 if run.settings.offline else due)
         try:
             evaluated = evaluate(run.eval_rollouts, member, policy.module, breaks.stopped)
         except RuntimeError as error:
             kind = SimulationError if isinstance(error, SimulationError) else RuntimeError
-            raise kind(f"evaluation at env step {due}: {error}") from error
+            step = "update" if run.settings.offline else "env step"
+            raise kind(f"evaluation at {step} {due}: {error}") from error
         if evaluated is None:
             return False
         run.evaluated[member] = due

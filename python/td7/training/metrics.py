@@ -16,7 +16,7 @@ class MetricsWriter:
     """Appends rows; the keys are TensorBoard tags such as `eval/mean_reward`.
 
     A row names its `event`, `seed`, `env_steps` and `updates`. TensorBoard gets every number of it
-    whose key has a slash, one run folder a seed, with env_steps as the step.
+    whose key has a slash, one run folder a seed.
 
     Rows that cannot be written, as on a full disk, are kept for the next try. Not thread-safe.
     """
@@ -59,15 +59,15 @@ class MetricsWriter:
         except OSError as error:
             raise OSError(f"{error} ({len(self._unwritten)} rows are not written)") from error
 
-    def show(self, row: Row) -> None:
-        """Hand a row to TensorBoard; after an OSError it gets no more."""
+    def show(self, row: Row, step: int) -> None:
+        """Hand a row to TensorBoard, under this step; after an OSError it gets no more."""
         if not self.tensorboard:
             return
         try:
             writer = self._writer(row["seed"])
             for key, value in row.items():
                 if "/" in key and isinstance(value, (int, float)) and math.isfinite(value):
-                    writer.add_scalar(key, value, row["env_steps"])
+                    writer.add_scalar(key, value, step)
         except OSError:
             self._leave_tensorboard()
             raise

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from td7.agent.execution import choose_execution
-from td7.config import RunConfig
+from td7.config import RunConfig, TD7Config
+from td7.envs import absolute_name
 from td7.replay import DeviceLapReplay, LapReplay
 from td7.replay.place import choose_replay, device_bytes, free_bytes
 from td7.rollout import Replay
@@ -20,7 +23,7 @@ def decided(settings: RunSettings, obs_size: int, action_size: int) -> RunSettin
     config, device = settings.config, torch.device(settings.device)
     if config.precision == "tf32" and device.type != "cuda":
         raise ValueError(f"precision 'tf32' needs a CUDA device, got {settings.device!r}")
-    updates = settings.total_steps - config.warmup_steps
+    updates = settings.total_steps - (0 if settings.offline else config.warmup_steps)
     member_bytes = device_bytes(config.buffer_capacity, obs_size, action_size)
     replay = choose_replay(config.replay, member_bytes, len(settings.seeds), free_bytes(device))
     execution = choose_execution(config.execution, device, replay, updates)
@@ -29,9 +32,11 @@ def decided(settings: RunSettings, obs_size: int, action_size: int) -> RunSettin
 
 
 def group_size(settings: RunSettings) -> int:
-    """Return how many members are updated together: on a GPU, half of them."""
-    members, on_cpu = len(settings.seeds), torch.device(settings.device).type == "cpu"
-    return 1 if on_cpu else -(-members // 2)
+    """Return how many members are updated together: on a GPU half of them, offline all."""
+    if torch.device(settings.device).type == "cpu":
+        return 1
+    members = len(settings.seeds)
+    return members if settings.offline else -(-members // 2)
 
 
 def turns(settings: RunSettings, together: int) -> list[range]:
@@ -68,3 +73,38 @@ def open_replays(
         )
         for first in range(0, len(seeds), together)
     ]
+
+
+def checked_settings(
+    env: str, seeds: Sequence[int], total_steps: int, config: TD7Config, device: str
+) -> RunSettings:
+    """Return the settings of a new run; TypeError or ValueError names the argument."""
+    if not isinstance(env, str):
+        raise TypeError(f"env must be a Gymnasium id or FILE.py:CLASS, got {env!r}")
+    try:
+        if any(isinstance(number, bool) for number in (*seeds, total_steps)):
+            raise TypeError("got a bool")
+        chosen = tuple(operator.index(seed) for seed in seeds)
+        total_steps = operator.index(total_steps)
+    except TypeError as error:
+        raise TypeError(f"seeds and total_steps must be whole numbers: {error}") from error
+    if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0:
+        raise ValueError(f"seeds must be distinct and not negative, got {list(chosen)}")
+    if total_steps < 1:
+        raise ValueError(f"total_steps must be at least 1, got {total_steps}")
+    device = str(device)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    check_device(device)
+    return RunSettings(
+        absolute_name(env), chosen, total_steps, device, torch.get_num_threads(), config
+    )
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError unless there is such a device."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device must be there, got {device!r}: {reason}") from error

@@ -22,11 +22,19 @@ def _unseen() -> contextlib.AbstractContextManager[None]:
 class Progress:
     """The loop assigns what it knows; the display reads it from its own thread."""
 
-    def __init__(self, mode: ProgressMode, seeds: Sequence[int], total_steps: int) -> None:
+    def __init__(
+        self,
+        mode: ProgressMode,
+        seeds: Sequence[int],
+        total_steps: int,
+        *,
+        offline: bool = False,
+    ) -> None:
         self.console = Console(soft_wrap=True)
         if mode == "auto":
             mode = "live" if self.console.is_terminal else "plain"
         self.mode, self.seeds, self.total_steps = mode, list(seeds), total_steps
+        self.offline = offline
         self.env_steps = [0] * len(seeds)
         self.updates = [0] * len(seeds)
         self.last_eval: list[float | None] = [None] * len(seeds)
@@ -48,6 +56,11 @@ class Progress:
             with _unseen():
                 self._live.stop()
 
+    @property
+    def steps(self) -> list[int]:
+        """What is done of the total [P]: environment steps, offline updates."""
+        return self.updates if self.offline else self.env_steps
+
     def learning_started(self) -> None:
         """Start the clock of the rates here, so that random warm-up steps do not count."""
         if self._start is None:
@@ -63,7 +76,7 @@ class Progress:
 
     def note(self, index: int, metrics: dict[str, Any]) -> None:
         """Note a member's checkpoint score and losses from the row of its latest round."""
-        self.score[index] = metrics["checkpoint/score"]
+        self.score[index] = metrics.get("checkpoint/score")
         names = {"encoder": "encoder_loss", "critic": "critic_loss", "actor": "actor_loss"}
         self.losses[index] = ", ".join(
             f"{short} {metrics[f'train/{name}']:.3g}"
@@ -71,15 +84,17 @@ class Progress:
             if f"train/{name}" in metrics
         )
 
-    def evaluation(self, index: int, env_steps: int, mean: float) -> None:
+    def evaluation(self, index: int, steps: int, mean: float) -> None:
         """Note an evaluation of one member; plain mode prints its line."""
         self.last_eval[index] = mean
         if self.mode == "plain":
             steps_s, updates_s = self.rates()
+            env_steps = "" if self.offline else f"env_steps {steps:>8,}  "
+            env_steps_s = "" if self.offline else f"{steps_s:.0f} env_steps/s  "
             self._print(
-                f"seed {self.seeds[index]}  env_steps {env_steps:>8,}  "
+                f"seed {self.seeds[index]}  {env_steps}"
                 f"updates {self.updates[index]:>8,}  return {mean:>9.1f}  "
-                f"{steps_s:.0f} env_steps/s  {updates_s:.0f} updates/s  ETA {self._eta()}"
+                f"{env_steps_s}{updates_s:.0f} updates/s  ETA {self._eta()}"
             )
 
     def say(self, text: str) -> None:
@@ -92,8 +107,8 @@ class Progress:
             self.console.print(text, highlight=False)
 
     def _eta(self) -> str:
-        rate, _ = self.rates()
-        left = self.total_steps * len(self.seeds) - sum(self.env_steps)
+        rate = self.rates()[1 if self.offline else 0]
+        left = self.total_steps * len(self.seeds) - sum(self.steps)
         if rate <= 0:
             return "-"
         minutes, seconds = divmod(round(left / rate), 60)
@@ -102,15 +117,27 @@ class Progress:
 
     def _table(self) -> Table:
         steps_s, updates_s = self.rates()
-        table = Table(
-            title=f"{steps_s:.0f} env_steps/s   {updates_s:.0f} updates/s   ETA {self._eta()}"
-        )
-        for name in ("seed", "env steps", "updates", "evaluation", "checkpoint score", "losses"):
+        rates = f"{updates_s:.0f} updates/s   ETA {self._eta()}"
+        table = Table(title=rates if self.offline else f"{steps_s:.0f} env_steps/s   {rates}")
+        rows = [self._cells(index) for index in range(len(self.seeds))]
+        for name in rows[0]:
             table.add_column(name, justify="left" if name == "losses" else "right")
-        for index, seed in enumerate(self.seeds):
-            numbers = (self.last_eval[index], self.score[index])
-            evaluation, score = ("-" if n is None else f"{n:.1f}" for n in numbers)
-            steps = f"{self.env_steps[index]:,} / {self.total_steps:,}"
-            updates = f"{self.updates[index]:,}"
-            table.add_row(str(seed), steps, updates, evaluation, score, self.losses[index])
+        for row in rows:
+            table.add_row(*row.values())
         return table
+
+    def _cells(self, index: int) -> dict[str, str]:
+        numbers = (self.last_eval[index], self.score[index])
+        evaluation, score = ("-" if n is None else f"{n:.1f}" for n in numbers)
+        seed, done = str(self.seeds[index]), f"{self.steps[index]:,} / {self.total_steps:,}"
+        losses = self.losses[index]
+        if self.offline:
+            return {"seed": seed, "updates": done, "evaluation": evaluation, "losses": losses}
+        return {
+            "seed": seed,
+            "env steps": done,
+            "updates": f"{self.updates[index]:,}",
+            "evaluation": evaluation,
+            "checkpoint score": score,
+            "losses": losses,
+        }

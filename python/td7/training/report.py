@@ -29,7 +29,9 @@ class Report:
         self.run, self.folder = run, folder
         self.metrics = MetricsWriter(folder, config.tensorboard, keep_bytes=run.metrics_bytes)
         settings = run.settings
-        self.progress = Progress(config.progress, settings.seeds, settings.total_steps)
+        self.progress = Progress(
+            config.progress, settings.seeds, settings.total_steps, offline=settings.offline
+        )
         self.progress.env_steps = run.collector.env_steps
         self.progress.updates = list(run.learners.updates)
         self._tensorboard_wanted = config.tensorboard
@@ -42,12 +44,12 @@ class Report:
         self.progress.__enter__()
         if self._tensorboard_wanted and not self.metrics.tensorboard:
             self.say("tensorboard is not installed: metrics go to metrics.jsonl alone")
-        if self.run.rollouts.max_episode_steps is None:
-            self.say(f"{self.run.settings.env} has no time limit: an episode may never end")
         settings = self.run.settings
+        if self.run.rollouts.max_episode_steps is None:
+            self.say(f"{settings.env} has no time limit: an episode may never end")
         if settings.config.execution != "eager":
             self.say("updates are compiled before the first one: nothing moves for half a minute")
-        if settings.config.warmup_steps >= settings.total_steps:
+        if not settings.offline and settings.config.warmup_steps >= settings.total_steps:
             warmup, total = settings.config.warmup_steps, settings.total_steps
             self.say(f"nothing will be learned: of {total} steps {warmup} are the warm-up's")
         return self
@@ -97,18 +99,21 @@ class Report:
         """Count updates that a member has made."""
         self.progress.updates[member] += count
 
-    def evaluation(self, member: int, env_steps: int, evaluated: Evaluated) -> None:
-        """Report an evaluation of the policy that would be exported."""
+    def evaluation(self, member: int, steps: int, evaluated: Evaluated) -> None:
+        """Report an evaluation of the policy that would be exported, due at this step."""
         mean = float(np.mean(evaluated.returns))
-        row = self._row(member, "evaluation", env_steps) | {
+        dataset = self.run.settings.dataset
+        row = self._row(member, "evaluation", 0 if dataset else steps) | {
             "policy": self.run.evaluated_policy,
             "returns": evaluated.returns,
             "eval/mean_reward": mean,
             "eval/std_reward": float(np.std(evaluated.returns)),
             "eval/mean_ep_length": float(np.mean(evaluated.lengths)),
         }
+        if dataset is not None and (score := dataset.normalized(mean)) is not None:
+            row["eval/normalized_score"] = score
         self._write(row)
-        self.progress.evaluation(member, env_steps, mean)
+        self.progress.evaluation(member, steps, mean)
 
     def round(self, member: int, least_steps: int = ROUND_STEPS) -> None:
         """Report a round: its noisy episodes, its burst, and what shows a run going wrong.
@@ -119,7 +124,6 @@ class Report:
         episodes = run.recent_episodes[member]
         if sum(episode.length for episode in episodes) < least_steps:
             return
-        min_target, max_target = run.learners.target_range(member)
         env_steps = run.collector.env_steps[member]
         row = self._row(member, "round", env_steps) | {
             "rollout/ep_rew_mean": float(np.mean([e.episode_return for e in episodes])),
@@ -129,11 +133,18 @@ class Report:
             "rollout/assessment_steps": sum(e.length for e in episodes),
             "checkpoint/score": run.rules[member].best_min_return,
             "checkpoint/age_steps": env_steps - run.checkpoint_steps[member],
-            "train/min_target": min_target,
-            "train/max_target": max_target,
         }
         episodes.clear()
-        row |= run.pop_update_metrics(member)
+        self._learning(member, row)
+
+    def learning(self, member: int) -> None:
+        """Report the updates since the last such report, where there are no episodes."""
+        self._learning(member, self._row(member, "updates", 0))
+
+    def _learning(self, member: int, row: Row) -> None:
+        min_target, max_target = self.run.learners.target_range(member)
+        row |= {"train/min_target": min_target, "train/max_target": max_target}
+        row |= self.run.pop_update_metrics(member)
         self._write(row)
         self.progress.note(member, row)
 
@@ -141,7 +152,7 @@ class Report:
         with self.going_on("metrics.jsonl"):
             self.metrics.write(row)
         with self.going_on("tensorboard/"):
-            self.metrics.show(row)
+            self.metrics.show(row, row["updates" if self.run.settings.offline else "env_steps"])
 
     def _row(self, member: int, event: str, env_steps: int) -> Row:
         return {

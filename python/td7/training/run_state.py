@@ -55,7 +55,14 @@ class RunState:
         }
         together = group_size(self.settings)
         self.turns = turns(self.settings, together)
-        self.learners = Learners(*sizes, seeds, cfg, device=settings.device, group_size=together)
+        self.learners = Learners(
+            *sizes,
+            seeds,
+            cfg,
+            device=settings.device,
+            group_size=together,
+            offline=settings.offline,
+        )
         self.replays = open_replays(self.settings, *sizes, run, together)
         self.trainers = self._trainers()
         self._streams: dict[int, torch.cuda.Stream] = {}
@@ -65,7 +72,7 @@ class RunState:
         self.rules = [_checkpoint_rule(cfg) for _ in seeds]
         self.learning = [False for _ in seeds]
         self.debts = [0 for _ in seeds]
-        self.evaluated = [-1 for _ in seeds]  # env steps of the last evaluation
+        self.evaluated = [-1 for _ in seeds]  # steps at the last evaluation
         self.checkpoint_steps = [0 for _ in seeds]
         self.recent_episodes: list[list[Episode]] = [[] for _ in seeds]
         self.wall_s = 0.0  # of the sittings before this one
@@ -170,6 +177,11 @@ class RunState:
             member -= trainer.learner.members
         raise IndexError(member)
 
+    @property
+    def steps(self) -> list[int]:
+        """What each member has done of its total [P]: environment steps, offline updates."""
+        return self.learners.updates if self.settings.offline else self.collector.env_steps
+
     def close(self) -> None:
         """Close the environments."""
         self.rollouts.close()
@@ -185,7 +197,7 @@ class RunState:
         """Whether every member has taken its steps, paid its debt and been evaluated."""
         total = self.settings.total_steps
         return (
-            all(env_steps >= total for env_steps in self.collector.env_steps)
+            all(steps >= total for steps in self.steps)
             and not any(self.debts)
             and all(self.next_evaluation(m) is None for m in range(len(self.debts)))
         )

@@ -94,7 +94,8 @@ def load_state(run: RunState, folder: Path) -> list[str]:
         replay.load(state / name)
     with naming(state / "counters.json"):
         for member, (replay, place) in enumerate(run.collector.replays):
-            if members[member]["debt"] and not replay.size(place):
+            owes = run.settings.offline or members[member]["debt"]
+            if owes and not replay.size(place):
                 raise ValueError(f"members[{member}].debt must be 0 where the replay is empty")
     run.wall_s, run.metrics_bytes = saved["wall_s"], saved["metrics_bytes"]
     for member, mine in enumerate(members):
@@ -130,6 +131,27 @@ def read_learner(folder: Path, learners: Learners) -> dict[str, Any]:
             except (OSError, ValueError) as error:
                 errors.append(error)
     raise errors[0] if errors else ValueError(f"{folder} was saved too often to be read")
+
+
+def read_replays(folder: Path, run: RunState) -> None:
+    """Restore a run's replays from the latest state of another, and close their episodes.
+
+    Raises ValueError naming the file that is not as saved or does not fit.
+    """
+    state = latest(folder)
+    if state is None:
+        raise ValueError(f"{folder} holds no saved state")
+    saved = {path.name for path in state.glob("replay-*.bin")}
+    if saved != _replays(run).keys():
+        raise ValueError(
+            f"{folder} has saved {len(saved)} replays, this run would have {len(run.replays)}: "
+            "on a device seeds are grouped otherwise, replay='host' in both keeps all in one"
+        )
+    for name, replay in _replays(run).items():
+        replay.load(state / name)
+    for replay, place in run.collector.replays:
+        for stream in range(run.collector.num_envs):
+            replay.end_episode(member=place, stream=stream)
 
 
 def latest(folder: Path) -> Path | None:

@@ -42,31 +42,31 @@ class StopSignal:
 class Breaks:
     """Whether the loop is to break off: stopped for good, or since a save is due.
 
-    Every save_every_s seconds or save_every_steps of env_steps(), 0 for never, since `saved`; a
+    Every save_every_s seconds or save_every_steps of steps(), 0 for never, since `saved`; a
     save by the clock waits until saving takes no more than a twentieth of the time.
     """
 
     def __init__(
         self,
         stopped: Callable[[], bool],
-        env_steps: Callable[[], int],
+        steps: Callable[[], int],
         save_every_s: float,
         save_every_steps: int,
     ) -> None:
-        self.stopped, self._env_steps = stopped, env_steps
+        self.stopped, self._steps = stopped, steps
         self._every_s, self._every_steps = save_every_s, save_every_steps
         self.saved(0.0)
 
     def saved(self, took_s: float) -> None:
         """Note that the state has just been saved, or could not be, and how long that took."""
-        self._saved_at, self._saved_steps = time.monotonic(), self._env_steps()
+        self._saved_at, self._saved_steps = time.monotonic(), self._steps()
         self._wait_s = max(self._every_s, 20 * took_s)
 
     def steps_left(self) -> int | None:
         """Return the steps until a save is due, at least one; None where steps do not matter."""
         if not self._every_steps:
             return None
-        return max(1, self._saved_steps + self._every_steps - self._env_steps())
+        return max(1, self._saved_steps + self._every_steps - self._steps())
 
     def __call__(self) -> bool:
         """Whether the loop is to break off; asked from any thread."""
@@ -75,6 +75,4 @@ class Breaks:
     def _save_due(self) -> bool:
         if self._every_s and time.monotonic() - self._saved_at >= self._wait_s:
             return True
-        return bool(self._every_steps) and (
-            self._env_steps() - self._saved_steps >= self._every_steps
-        )
+        return bool(self._every_steps) and (self._steps() - self._saved_steps >= self._every_steps)

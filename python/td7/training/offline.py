@@ -1,0 +1,55 @@
+"""Starts offline runs, which learn from a fixed data set alone (paper, section 5.2)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from td7.config import RunConfig, TD7Config
+from td7.datasets.facts import DatasetFacts
+from td7.datasets.fill import fill
+from td7.datasets.source import open_dataset
+from td7.training.online import begin
+from td7.training.plan import checked_settings
+from td7.training.run_state import RunState
+from td7.training.sitting import TrainResult
+
+
+def train_offline(
+    dataset: str | Path,
+    *,
+    env: str | None = None,
+    seeds: Sequence[int] = (0,),
+    updates: int = 1_000_000,
+    config: TD7Config | None = None,
+    run: RunConfig | None = None,
+    device: str = "auto",
+) -> TrainResult:
+    """Train one member for each seed on a data set, with cloning in the actor's loss (TD3+BC).
+
+    `dataset` is the id or the folder of a Minari data set, or a file with D4RL's arrays, .hdf5 or
+    .npz. Evaluations, every `eval_every` updates, run in `env`, by default the data set's own.
+    There are no checkpoints; the buffer holds the data set at least, for each seed. Raises
+    ValueError, naming the data set and the first offending transition, for one that cannot be
+    learned from.
+    """
+    data = open_dataset(dataset)
+    env = env or data.env
+    if env is None:
+        raise ValueError(f"data set {data.name} names no environment to evaluate in: name it (env)")
+    config = config or TD7Config()
+    config = dataclasses.replace(
+        config,
+        use_checkpoints=False,
+        buffer_capacity=max(config.buffer_capacity, data.transitions),
+    )
+    settings = checked_settings(env, seeds, updates, config, device)
+    expected = DatasetFacts(data.name, max(1, data.transitions), 1, None, None, None)
+
+    def take_in(state: RunState) -> None:
+        spaces = state.rollouts.observation_space, state.rollouts.action_space
+        facts = fill(state.collector.replays, data, settings.env, *spaces)
+        state.settings = dataclasses.replace(state.settings, dataset=facts)
+
+    return begin(dataclasses.replace(settings, dataset=expected), run or RunConfig(), take_in)
