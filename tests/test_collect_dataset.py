@@ -119,6 +119,18 @@ def test_what_was_collected_can_be_learned_from(run, tmp_path, small_config, qui
     assert facts.transitions == 50
 
 
+def test_an_environment_that_only_this_program_knows_is_left_out(runs, tmp_path, monkeypatch):
+    import gymnasium
+
+    import toy_envs
+
+    known = gymnasium.registry["Toy/Point-v0"]
+    with monkeypatch.context() as patch:
+        patch.setattr(known, "entry_point", toy_envs.Point)
+        collect(runs["Toy/Point-v0"], tmp_path / "data-v0", steps=60, seed=1)
+    assert open_dataset(tmp_path / "data-v0").env is None
+
+
 def test_minari_finds_what_lies_below_its_folder(run, tmp_path, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "root"))
     collect(run, tmp_path / "root" / "mine" / "data-v0", steps=60, seed=1)
@@ -135,12 +147,12 @@ def test_minari_finds_what_lies_below_its_folder(run, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"steps": 0}, "steps must be an integer of at least 1, got 0"),
         ({"policy": "best"}, "policy must be checkpoint, current, random, mixture, got 'best'"),
         ({"noise": float("nan")}, "noise must be from 0 to 10, got nan"),
         ({"noise": -0.1}, "noise must be from 0 to 10, got -0.1"),
         ({"seed": 9}, r"seed must be one of the run's \[1, 2\], got 9"),
-        ({"collect_seed": -1}, "collect_seed must be at least 0, got -1"),
+        ({"collect_seed": -1}, "collect_seed must be an integer of at least 0, got -1"),
     ],
 )
 def test_bad_arguments_are_named_and_leave_nothing(run, tmp_path, arguments, message):

@@ -93,7 +93,7 @@ def register():
         "UnboundedAction": UnboundedAction,
     }.items():
         if f"Toy/{name}-v0" not in gymnasium.registry:
-            gymnasium.register(f"Toy/{name}-v0", env, max_episode_steps=50)
+            gymnasium.register(f"Toy/{name}-v0", f"toy_envs:{env.__name__}", max_episode_steps=50)
     for name, kwargs in {
         "Ending": {"end_at": 17},
         "OneStep": {"end_at": 1},
@@ -101,4 +101,6 @@ def register():
         "InfReward": {"bad_step": 333, "bad_value": "reward"},
     }.items():
         if f"Toy/{name}-v0" not in gymnasium.registry:
-            gymnasium.register(f"Toy/{name}-v0", Point, max_episode_steps=50, kwargs=kwargs)
+            gymnasium.register(
+                f"Toy/{name}-v0", "toy_envs:Point", max_episode_steps=50, kwargs=kwargs
+            )

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 
 from td7.datasets.facts import DatasetFacts, reference_scores
@@ -164,7 +165,7 @@ def _write(
 
     env, space = policy.metadata["env"], rollouts.observation_space
     facts: dict[str, Any] = {
-        "env": None if ":" in env else gymnasium.spec(env),  # a task is no id of Gymnasium's
+        "env": _spec(env),
         "observation_space": Box(
             space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32
         ),
@@ -188,6 +189,18 @@ def _write(
             returns += [float(rows.reward.sum(dtype=np.float64)) for rows in wave]
             transitions += sum(len(rows.reward) for rows in wave)
     return DatasetFacts(name, transitions, len(returns), float(np.mean(returns)), low, high)
+
+
+def _spec(env: str) -> EnvSpec | None:
+    """Return what makes the environment elsewhere; None for one that only this program knows."""
+    if ":" in env:
+        return None
+    spec = gymnasium.spec(env)
+    try:
+        spec.to_json()
+    except (TypeError, ValueError):  # it was registered with a class
+        return None
+    return spec
 
 
 def _buffer(kind: Any, rows: Rows) -> Any:

@@ -151,6 +151,6 @@ class NpzDataset(FlatDataset):
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in AXES if name in file}
-        except (OSError, ValueError, MemoryError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
             raise ValueError(f"data set {path}: it cannot be read: {error}") from error
         super().__init__(path, arrays)

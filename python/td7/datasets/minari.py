@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
 
@@ -31,8 +32,9 @@ class MinariDataset:
                 f"data set {name}: its environment {self.env!r} is code of a module: name it "
                 "yourself with --env if you trust it"
             )
-        if spec is not None and spec.kwargs:
-            self.env = None  # td7 makes environments by their names
+        registered = gymnasium.registry.get(self.env or "")
+        if spec is not None and registered is not None and spec.kwargs != registered.kwargs:
+            self.env = None  # td7 makes environments by their names alone
         given = [facts.get(f"ref_{end}_score") for end in ("min", "max")]
         self.scores: tuple[Any, Any] = (None, None)
         if all(isinstance(score, (int, float)) and np.isfinite(score) for score in given):

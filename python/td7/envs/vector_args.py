@@ -27,7 +27,7 @@ def at_least(least: int, value: Any, name: str) -> int:
     """Return an integer; ValueError names what is none, or too small."""
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
         return int(value)
-    what = " (0: all processors)" if least == 0 else ""
+    what = " (0: all processors)" if name == "num_threads" else ""
     raise ValueError(f"{name} must be an integer of at least {least}{what}, got {value!r}")
 
 

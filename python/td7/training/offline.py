@@ -37,7 +37,10 @@ def train_offline(
     data = open_dataset(dataset)
     env = env or data.env
     if env is None:
-        raise ValueError(f"data set {data.name} names no environment to evaluate in: name it (env)")
+        raise ValueError(
+            f"data set {data.name} names no environment that can be made by its name alone: say in "
+            "which one to evaluate (env)"
+        )
     config = config or TD7Config()
     config = dataclasses.replace(
         config,
