@@ -12,9 +12,13 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+import dataset_files
 import fuzz_mutations as mutations
 import toy_envs
+from td7 import LapReplay
 from td7.config import RunConfig, TD7Config
+from td7.datasets.fill import fill
+from td7.datasets.source import open_dataset
 from td7.deploy.bundle import SCHEMA, TOLERANCE, graphs, interface
 from td7.deploy.policy import Policy, load_policy
 from td7.deploy.verify import verify
@@ -131,6 +135,7 @@ def make_readers(folder: Path) -> list[Reader]:
         _policy_reader(run, folder / "policy"),
         _bundle_reader(run, folder / "bundle"),
         *_run_readers(folder / "run"),
+        *(_dataset_reader(folder / f"toy.{kind}", kind) for kind in ("hdf5", "npz")),
     ]
 
 
@@ -191,6 +196,17 @@ def _state_readers(run: RunState, folder: Path, state: Path) -> list[Reader]:
     ]
 
 
+def _dataset_reader(path: Path, kind: str) -> Reader:
+    arrays = dataset_files.flat(dataset_files.episodes())
+    (dataset_files.write_hdf5 if kind == "hdf5" else dataset_files.write_npz)(path, arrays)
+    spaces = dataset_files.OBS, dataset_files.ACTION
+
+    def read() -> None:
+        fill([(LapReplay(1000, 3, 2), 0)], open_dataset(path), "Toy/Point-v0", *spaces)
+
+    return Reader(kind, (path.name,), Files(path.parent, path.name).alter, read, 2)
+
+
 def _manifest_reader(folder: Path) -> Reader:
     (folder / "inner").mkdir(parents=True)
     names = ("one", "two", "inner/three")
@@ -208,7 +224,7 @@ def _manifest_reader(folder: Path) -> Reader:
         ("manifest.json", str(folder)),
         alter,
         lambda: read_manifest(folder, "test/1"),
-        13,
+        9,
     )
 
 
@@ -250,7 +266,13 @@ def _run_readers(folder: Path) -> list[Reader]:
     rows = [
         {"event": "round", "seed": 3, "env_steps": 50, "checkpoint/score": None},
         *(
-            {"event": "evaluation", "seed": seed, "env_steps": 0, "eval/mean_reward": -1.5}
+            {
+                "event": "evaluation",
+                "seed": seed,
+                "env_steps": 0,
+                "updates": 0,
+                "eval/mean_reward": -1.5,
+            }
             for seed in (3, 4)
         ),
     ]
@@ -258,6 +280,7 @@ def _run_readers(folder: Path) -> list[Reader]:
     config = Files(folder, "config.json")
 
     def alter_metrics(rng: random.Random) -> None:
+        config.restore()
         lines = [json.dumps(row).encode() for row in rows]
         place = rng.randrange(len(lines))
         if rng.randrange(2):

@@ -16,6 +16,8 @@ NAMES = (
     "bundle",
     "config.json",
     "metrics.jsonl",
+    "hdf5",
+    "npz",
 )
 
 

@@ -20,6 +20,7 @@ from td7.datasets.block import Block
 BLOCK = 2**15  # transitions read at once
 NEEDED = {"observations": 2, "actions": 2, "rewards": 1, "terminals": 1}  # and their axes
 AXES = NEEDED | {"next_observations": 2, "timeouts": 1}
+UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, MemoryError)  # what h5py raises
 
 
 class FlatDataset:
@@ -116,7 +117,7 @@ class FlatDataset:
     def _read(self, name: str, rows: slice) -> NDArray[Any]:
         try:
             return np.asarray(self._arrays[name][rows])
-        except OSError as error:  # of a torn HDF5 file
+        except UNREADABLE as error:
             raise ValueError(f"data set {self.name}: {name} cannot be read: {error}") from error
 
 
@@ -133,9 +134,9 @@ class HDF5Dataset(FlatDataset):
             raise ValueError(f"data set {path}: there is no such file")
         try:
             file = h5py.File(path, "r")
-        except OSError as error:
-            raise ValueError(f"data set {path}: it is no HDF5 file: {error}") from error
-        found = {name: file[name] for name in AXES if name in file}
+            found = {name: file[name] for name in AXES if name in file}
+        except UNREADABLE as error:
+            raise ValueError(f"data set {path}: it cannot be read: {error}") from error
         for name, array in found.items():
             if not isinstance(array, h5py.Dataset):
                 raise ValueError(f"data set {path}: {name} must be an array, got a group")
@@ -151,6 +152,6 @@ class NpzDataset(FlatDataset):
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in AXES if name in file}
-        except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        except (*UNREADABLE, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"data set {path}: it cannot be read: {error}") from error
         super().__init__(path, arrays)

@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from td7.datasets.block import Block
+from td7.datasets.d4rl import UNREADABLE
 
 
 class MinariDataset:
@@ -23,7 +24,7 @@ class MinariDataset:
         try:
             self._data: Any = _opened(folder)
             facts = self._data.storage.metadata
-        except (ValueError, KeyError, TypeError, AssertionError, OSError) as error:
+        except (*UNREADABLE, AssertionError, TypeError) as error:
             raise ValueError(f"data set {name}: it cannot be read: {error}") from error
         spec = self._data.env_spec
         self.env = None if spec is None else str(spec.id)
@@ -65,7 +66,7 @@ class MinariDataset:
                     f"data set {self.name}: {where} must have rewards [T] of at least one step, "
                     f"got {list(reward.shape)}"
                 )
-            if len(obs) != len(reward) + 1:
+            if obs.ndim == 0 or len(obs) != len(reward) + 1:
                 raise ValueError(
                     f"data set {self.name}: {where} must have observations "
                     f"[{len(reward) + 1}, S], one more than rewards, got {list(obs.shape)}"
@@ -79,7 +80,7 @@ class MinariDataset:
     def _episodes(self) -> Iterator[Any]:
         try:
             yield from self._data.iterate_episodes()
-        except (KeyError, OSError, AssertionError, TypeError) as error:
+        except (*UNREADABLE, AssertionError, TypeError) as error:
             raise ValueError(f"data set {self.name}: an episode cannot be read: {error}") from error
 
 
