@@ -199,12 +199,15 @@ def _state_readers(run: RunState, folder: Path, state: Path) -> list[Reader]:
 def _dataset_reader(path: Path, kind: str) -> Reader:
     arrays = dataset_files.flat(dataset_files.episodes())
     (dataset_files.write_hdf5 if kind == "hdf5" else dataset_files.write_npz)(path, arrays)
-    spaces = dataset_files.OBS, dataset_files.ACTION
+    whole, spaces = path.read_bytes(), (dataset_files.OBS, dataset_files.ACTION)
+
+    def alter(rng: random.Random) -> None:
+        path.write_bytes(mutations.altered_bytes(rng, whole, whole))
 
     def read() -> None:
         fill([(LapReplay(1000, 3, 2), 0)], open_dataset(path), "Toy/Point-v0", *spaces)
 
-    return Reader(kind, (path.name,), Files(path.parent, path.name).alter, read, 2)
+    return Reader(kind, (path.name,), alter, read, 2)
 
 
 def _manifest_reader(folder: Path) -> Reader:
