@@ -3,9 +3,10 @@
     python -m benchmarks.control --json FILE --bundle BUNDLE --controller PROGRAM
                                  [--rate 1000] [--seconds 60] [--quick]
 
-`controller` (`cmake -DTD7_CONTROLLER=ON -DTD7_ROLLOUT=ON`) drives the bundle's MuJoCo task with each
-backend that is in it. They take turns; `bare` is `controller --bare`, the timer alone: what it
-misses, the machine takes. `priority` is with real-time priority on one processor, where permitted.
+`controller` (`cmake -DTD7_CONTROLLER=ON -DTD7_ROLLOUT=ON`) drives the bundle's MuJoCo task with
+every backend that is in it. They take turns; `bare` is `controller --bare`, the timer alone: what
+it misses, the machine takes. `priority` is with real-time priority on one processor, where
+permitted.
 """
 
 from __future__ import annotations

@@ -179,9 +179,11 @@ def test_an_error_on_the_way_leaves_nothing(run, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_line_collects(run, tmp_path, capsys):
-    out = str(tmp_path / "data-v0")
+def test_the_command_line_collects(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = "data-v0"
     with pytest.raises(SystemExit) as stopped:
         main(["collect", str(run), "-o", out, "--steps", "50", "--seed", "1"])
     assert stopped.value.code == 0
     assert "50 transitions" in capsys.readouterr().out
+    assert open_dataset("data-v0").transitions == open_dataset("./data-v0").transitions == 50

@@ -103,7 +103,7 @@ def _minari_root(folder: Path) -> Iterator[None]:
     """Let Minari write below this folder."""
     variable = "MINARI_DATASETS_PATH"
     before = os.environ.get(variable)
-    os.environ[variable] = str(folder)
+    os.environ[variable] = str(folder.absolute())  # Minari joins relative ones twice
     try:
         yield
     finally:

@@ -92,10 +92,11 @@ def _folder(name: str) -> Path:
     except ImportError as error:
         raise ValueError("Minari's data sets need it: pip install 'td7[offline]'") from error
 
-    for folder in (Path(name) / "data", Path(name), get_dataset_path(name) / "data"):
+    path = Path(name).absolute()
+    for folder in (path / "data", path, get_dataset_path(name) / "data"):
         if (folder / "metadata.json").is_file():
             return folder
-    if Path(name).exists():
+    if path.exists():
         raise ValueError(f"data set {name}: it is no Minari data set, .hdf5 or .npz file")
     try:
         minari.download_dataset(name)
