@@ -10,6 +10,23 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.table_texts import (
+    COLUMNS,
+    CONTROL_COLUMNS,
+    CONTROL_EXPLANATION,
+    CONTROL_LOOPS,
+    DATASET_EXPLANATION,
+    EXPLANATION,
+    LATENCY_EXPLANATION,
+    NOT_OF_A_REPLAY,
+    ROLLOUT_EXPLANATION,
+    ROLLOUT_ROWS,
+    SAVE_COLUMNS,
+    SAVE_EXPLANATION,
+    TRAIN_COLUMNS,
+    UPDATE_EXPLANATION,
+)
+
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 REPLAY = ROOT / "benchmarks" / "results" / "replay.json"
@@ -18,74 +35,8 @@ UPDATE = ROOT / "benchmarks" / "results" / "update.json"
 TRAIN = ROOT / "benchmarks" / "results" / "train.json"
 SAVE = ROOT / "benchmarks" / "results" / "save.json"
 LATENCY = ROOT / "benchmarks" / "results" / "latency.json"
-COLUMNS = {"HalfCheetah": "halfcheetah/1000000", "Humanoid": "humanoid/1000000"}
-NOT_OF_A_REPLAY = ("python", "mujoco")  # versions that say nothing about it
-EXPLANATION = (
-    "Microseconds (median) to draw 256 transitions into torch tensors and to update their "
-    "priorities, and bytes a transition; full buffers of 1,000,000, one thread; hot: back to back, "
-    "swept: after 16 MB of other memory were read and written; (s): it only samples, uniformly. "
-    "Bytes: td7's own count of all it holds, for the others the growth of resident memory; cpprb "
-    "and stable-baselines3 have slower modes that hold less."
-)
-# Row of the rollout table: implementation, case. The implementations of a case stand together.
-ROLLOUT_ROWS = {
-    "physics alone, random actions": ("raw", "env/all"),
-    "td7, random actions": ("td7", "env/all"),
-    "td7, random actions, one thread": ("td7", "env/1t"),
-    "mujoco.batch, random actions": ("mujoco.batch", "env/all"),
-    "envpool, random actions": ("envpool", "env/all"),
-    "gymnasium, random actions": ("gymnasium", "env/1t"),
-    "AsyncVectorEnv(8), random actions": ("gymnasium AsyncVectorEnv(8)", "env/all"),
-    "td7, policy": ("td7", "policy/all"),
-    "td7, policy, one thread": ("td7", "policy/1t"),
-    "td7, ten policies": ("td7", "policy/members"),
-    "td7, trained policy": ("td7", "trained/all"),
-    "mujoco.batch + onnxruntime, policy": ("mujoco.batch + onnxruntime", "policy/all"),
-    "envpool + onnxruntime, policy": ("envpool + onnxruntime", "policy/all"),
-    "gymnasium + torch, policy": ("gymnasium + torch", "policy/1t"),
-}
-ROLLOUT_EXPLANATION = (
-    "Thousand environment steps a second (median), on all processors unless it says one thread. "
-    "Physics alone is mj_step in C, which repeats the very steps that td7 took, to the bit; in "
-    "brackets td7's share of that speed, run by run. td7 collects whole episodes and keeps them, "
-    "eight simulations a thread; its policy explores, new networks of the paper's sizes (zs and "
-    "actor); ten policies have one simulation each. The other implementations get actions drawn "
-    "beforehand, or the same policy without noise. mujoco.batch leaves out the contact forces that "
-    "Ant and Humanoid observe."
-)
-
-
-UPDATE_EXPLANATION = (
-    "Member updates a second (median), in brackets the share of the chip's measured rate of matrix "
-    "products (torch.mm at an update's shapes) at which an update's own products are done; batches "
-    "of 256 drawn from full buffers, priorities written. TD3 is a smaller algorithm: orientation."
-)
-
-
-TRAIN_COLUMNS = {
-    "env_steps_per_s": "env steps/s",
-    "updates_per_s": "updates/s",
-    "share_collect": "collect",
-    "share_replay": "replay",
-    "share_update": "update",
-    "share_evaluate": "evaluate",
-}
-
-
-SAVE_COLUMNS = {"first": "first save", "next": "next save", "load": "load"}
-SAVE_EXPLANATION = (
-    "Seconds (median), for which training stands still: a state with a replay of 1,000,000 "
-    "transitions; the next save comes after 10,000 steps and updates; a load starts with nothing "
-    "in the system's cache. In brackets what is written (read), and the speed as a share of that "
-    "at which the disk writes (reads) one file of that size."
-)
-
-
-LATENCY_EXPLANATION = (
-    "Microseconds of a single call, one thread: median and 99th percentile (medians of five rounds "
-    "of 100,000 calls, 10,000 in Python); networks of the paper's sizes. Runtimes without `python` "
-    "in their name are in C++ (`bundle_check`), `avx2` is td7's own held to AVX2."
-)
+CONTROL = ROOT / "benchmarks" / "results" / "control.json"
+DATASET = ROOT / "benchmarks" / "results" / "dataset.json"
 
 
 def section(name: str) -> str:
@@ -201,6 +152,39 @@ def latency_table(results: dict[str, Any]) -> str:
     return "\n".join([*table, "", f"{LATENCY_EXPLANATION} {_provenance(results, ())}"])
 
 
+def control_table(results: dict[str, Any]) -> str:
+    """Return the README's table of the control loop from a results file's content."""
+    found = {(row["case"], row["metric"]): row["median"] for row in results["rows"]}
+    loops = list(dict.fromkeys(case.split("/")[0] for case, _ in found))
+    table = ["| | " + " | ".join(CONTROL_COLUMNS) + " |", "|---|" + "---:|" * len(CONTROL_COLUMNS)]
+    for loop in loops:
+        cells = []
+        for priority in ("normal", "priority"):
+            missed = found[f"{loop}/{priority}", "missed_share"]
+            late = [found[f"{loop}/{priority}", f"lateness_{p}_us"] for p in ("p50", "p99", "max")]
+            cells += [f"{100 * missed:.2f} %", " / ".join(f"{each:.0f}" for each in late)]
+        table.append(f"| {CONTROL_LOOPS.get(loop, loop)} | " + " | ".join(cells) + " |")
+    rate, seconds = results["rate_hz"], results["seconds"]
+    what = f"{rate:.0f} periods a second for {seconds:.0f} s. {CONTROL_EXPLANATION}"
+    return "\n".join([*table, "", f"{what} {_provenance(results, ())}"])
+
+
+def dataset_table(results: dict[str, Any]) -> str:
+    """Return the README's lines on loading data sets from a results file's content."""
+    found = {
+        (row["name"], row["case"].split("/")[1], row["metric"]): row["median"]
+        for row in results["rows"]
+    }
+    kinds = list(dict.fromkeys(kind for name, kind, _ in found if name == "td7"))
+    table = ["| | seconds | bytes a transition |", "|---|---:|---:|"]
+    for kind in kinds:
+        seconds, held = (found["td7", kind, m] for m in ("seconds", "bytes_per_transition"))
+        table.append(f"| {kind} | {seconds:.1f} | {held:.0f} |")
+    alone = found["minari", "minari", "seconds"]
+    what = f"{DATASET_EXPLANATION} Minari alone takes {alone:.1f} s to read its episodes."
+    return "\n".join([*table, "", f"{what} {_provenance(results, ())}"])
+
+
 def _updates(found: dict[tuple[str, str, str], float], name: str, case: str) -> str:
     rate = found.get((name, case, "member_updates_per_s"))
     share = found.get((name, case, "peak_share"))
@@ -257,6 +241,8 @@ if __name__ == "__main__":
         (TRAIN, train_table),
         (SAVE, save_table),
         (LATENCY, latency_table),
+        (CONTROL, control_table),
+        (DATASET, dataset_table),
     ):
         if path.is_file():
             rewrite(path.stem, table(json.loads(path.read_text())))
