@@ -161,6 +161,19 @@ def test_a_data_set_that_is_refused_leaves_no_run(tmp_path, data, quiet):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("updates", [0, -1, 1.5, True])
+def test_a_number_of_updates_that_is_none_is_named(data, quiet, updates):
+    with pytest.raises(ValueError, match=rf"updates must be an integer of .* 1, got {updates}"):
+        td7.train_offline(data, env=ENV, updates=updates, run=quiet())
+
+
+def test_a_run_has_a_folder_of_its_own(data, small_config, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    run = td7.RunConfig(progress="none", tensorboard=False)
+    made = td7.train_offline(data, env=ENV, updates=1, config=small_config(), run=run)
+    assert str(made.folder) == "runs/offline-Toy-Point-v0-seed-0"
+
+
 def test_the_environment_is_the_data_set_s_own(tmp_path, small_config, quiet, data):
     folder = write_minari(tmp_path / "toy-v0", episodes(), env=ENV)
     config = small_config(batch_size=4)
@@ -344,3 +357,12 @@ def test_the_command_line_starts_from_a_run(offline, capsys, tmp_path):
     assert "--from takes environment and seeds of that run" in capsys.readouterr().err
     main_exits(1, "train", "--keep-replay")
     assert "--keep-replay wants --from" in capsys.readouterr().err
+
+
+def test_a_replay_on_the_device_learns_the_same(offline, small_config):
+    """To the bit, from rows that came in by episodes."""
+    states = [
+        state_of(offline(place, config=small_config(eval_every=50, replay=place)).folder)
+        for place in ("host", "device")
+    ]
+    assert same(*states)

@@ -39,7 +39,8 @@ def train(
         env: Gymnasium id with 1-D Box observations and finite Box actions, or a task of your own:
             my_robot.py:MyTask.
         seeds: Seeds to train at once: 3 or 0,1,5 or 0:10 (ten seeds).
-        total_steps: Environment steps of each seed; 300000, or the resumed run's own.
+        total_steps: Environment steps of each seed (of an offline run that is resumed, updates);
+            300000, or the resumed run's own.
         device: auto, cpu, cuda or cuda:N.
         resume: Run folder to continue, online or offline, with its own settings.
         start: Run folder, of an offline run say, whose networks, environment and seeds to start

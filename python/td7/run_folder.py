@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,9 +68,10 @@ def policy_folder(run: Path, seed: int) -> Path:
     return run / "policy" / f"seed-{seed}"
 
 
-def default_folder(env: str, seeds: Sequence[int]) -> Path:
-    """Return runs/ENV-seed-N or runs/ENV-seeds-FIRST-LAST; odd characters become dashes."""
-    env = Path(env).name if ".py:" in env else env
+def default_folder(settings: RunSettings) -> Path:
+    """Return runs/[offline-]ENV-seed-N or ...-seeds-FIRST-LAST; odd characters become dashes."""
+    env, seeds = settings.env, settings.seeds
+    env = ("offline-" if settings.offline else "") + (Path(env).name if ".py:" in env else env)
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in env)
     suffix = f"seed-{seeds[0]}" if len(seeds) == 1 else f"seeds-{seeds[0]}-{seeds[-1]}"
     return Path("runs") / f"{name}-{suffix}"

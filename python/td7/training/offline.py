@@ -10,6 +10,7 @@ from td7.config import RunConfig, TD7Config
 from td7.datasets.facts import DatasetFacts
 from td7.datasets.fill import fill
 from td7.datasets.source import open_dataset
+from td7.envs.vector_args import at_least
 from td7.training.online import begin
 from td7.training.plan import checked_settings
 from td7.training.run_state import RunState
@@ -41,6 +42,7 @@ def train_offline(
             f"data set {data.name} names no environment that can be made by its name alone: say in "
             "which one to evaluate (env)"
         )
+    updates = at_least(1, updates, "updates")
     config = config or TD7Config()
     config = dataclasses.replace(
         config,

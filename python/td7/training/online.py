@@ -76,7 +76,7 @@ def begin(
     prepare: Callable[[RunState], None] | None = None,
 ) -> TrainResult:
     """Make the run's folder and run it; what `prepare` has done to the state is saved first."""
-    folder = Path(run.out or default_folder(settings.env, settings.seeds))
+    folder = Path(run.out or default_folder(settings))
     with memory_named(settings.device):
         check_free(folder, run.overwrite)
         state = RunState(settings, run)
