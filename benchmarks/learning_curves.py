@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def offline_table(folders: list[Path]) -> str:
         settings = read_settings(folder)
         _, curves = evaluation_curves(folder)
         assert settings.dataset is not None
-        name, mean = Path(settings.dataset.name).name, settings.dataset.mean_return
+        name, mean = Path(settings.dataset.name).name, settings.dataset.mean_return or math.nan
         values = [sum(each) / len(each) for each in zip(*curves.values(), strict=True)]
         lines.append(
             f"| {name} | {mean:.0f} | {LEARNERS[settings.config.offline_loss]} | "

@@ -114,9 +114,11 @@ def test_what_was_collected_can_be_learned_from(run, tmp_path, small_config, qui
     config = small_config(eval_every=10, eval_episodes=1)
     result = td7.train_offline(tmp_path / "data-v0", updates=10, config=config, run=quiet())
     assert result.finished
-    # and a run without checkpoints mixes what it has
-    facts = collect(result.folder, tmp_path / "more-v0", steps=50, policy="mixture")
-    assert facts.transitions == 50
+    # and a run without checkpoints gives, and mixes, what it has
+    assert collect(result.folder, tmp_path / "own-v0", steps=50).transitions == 50
+    assert collect(result.folder, tmp_path / "mixed-v0", steps=50, policy="mixture").episodes > 0
+    with pytest.raises(ValueError, match=r"policy must be another one: .* keeps no checkpoints"):
+        collect(result.folder, tmp_path / "none-v0", steps=50, policy="checkpoint")
 
 
 def test_an_environment_that_only_this_program_knows_is_left_out(runs, tmp_path, monkeypatch):
@@ -148,7 +150,7 @@ def test_minari_finds_what_lies_below_its_folder(run, tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         ({"steps": 0}, "steps must be an integer of at least 1, got 0"),
-        ({"policy": "best"}, "policy must be checkpoint, current, random, mixture, got 'best'"),
+        ({"policy": "best"}, "policy must be evaluated, checkpoint, .*, mixture, got 'best'"),
         ({"noise": float("nan")}, "noise must be from 0 to 10, got nan"),
         ({"noise": -0.1}, "noise must be from 0 to 10, got -0.1"),
         ({"seed": 9}, r"seed must be one of the run's \[1, 2\], got 9"),

@@ -1,6 +1,8 @@
 """Data sets of every format give the replay what they hold, and are refused by name."""
 
+import dataclasses
 import json
+import zipfile
 
 import gymnasium
 import numpy as np
@@ -125,8 +127,8 @@ BAD_ROWS = {
         r"transition 7: actions must be in the environment's bounds \[-1, 3\], got 3.1\d* in "
         r"column 0",
     ),
-    "flags": (("terminals", 9, 2), r"transition 9: terminations must be 0 or 1, got 2"),
-    "cuts": (("timeouts", 4, -1), r"transition 4: truncations must be 0 or 1, got -1"),
+    "flags": (("terminals", 9, 2), r"transition 9: terminals must be 0 or 1, got 2"),
+    "cuts": (("timeouts", 4, -1), r"transition 4: timeouts must be 0 or 1, got -1"),
 }
 
 
@@ -139,6 +141,53 @@ def test_the_first_offending_transition_is_named(tmp_path, monkeypatch, change, 
     arrays[name][place] = value
     with pytest.raises(ValueError, match=rf"data set .*toy\.npz: {message}"):
         filled(write_npz(tmp_path / "toy.npz", arrays))
+
+
+@pytest.mark.parametrize("block", [2**15, 3])
+@pytest.mark.parametrize("next_observations", [True, False])
+def test_of_several_faults_the_first_is_named(tmp_path, monkeypatch, block, next_observations):
+    """Whatever array it is in; rows that are not learned from count too."""
+    monkeypatch.setattr(d4rl, "BLOCK", block)
+    arrays = flat(episodes(), next_observations)
+    faults = [
+        ("observations", (11, 2), np.nan, "transition 11: observations must be finite"),
+        ("rewards", 8, np.nan, "transition 8: rewards must be finite"),  # cut there
+        ("timeouts", 5, 7, "transition 5: timeouts must be 0 or 1, got 7"),
+        ("observations", (3, 0), np.inf, "transition 3: observations must be finite"),
+        ("actions", (1, 0), 99, "transition 1: actions must be in the environment's bounds"),
+    ]
+    for name, place, value, message in faults:
+        arrays[name] = arrays[name].astype(np.float64)
+        arrays[name][place] = value
+        with pytest.raises(ValueError, match=rf"data set .*toy\.npz: {message}"):
+            filled(write_npz(tmp_path / "toy.npz", arrays))
+
+
+def test_the_last_observation_of_an_episode_is_named(tmp_path):
+    made = episodes()
+    made[0][0][5, 1] = np.nan
+    message = r"transition 5 \(episode 0, step 5\): observations must be finite .* column 1"
+    with pytest.raises(ValueError, match=message):
+        filled(write_minari(tmp_path / "toy-v0", made))
+
+
+@pytest.mark.parametrize("content", ["text", "npy", "compressed"])
+def test_an_npz_that_holds_something_else_is_named(tmp_path, content):
+    path = write_npz(tmp_path / "toy.npz", flat(episodes()))
+    if content == "text":
+        with zipfile.ZipFile(path, "a") as file:
+            file.writestr("actions", b"no array")
+            file.writestr("observations.npy", b"no array")
+    elif content == "npy":
+        np.save(tmp_path / "toy.npy", np.zeros(3))
+        (tmp_path / "toy.npy").rename(path)
+    else:
+        np.savez_compressed(path, **flat(episodes()))
+        damaged = bytearray(path.read_bytes())
+        damaged[150:200] = bytes(50)
+        path.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"data set .*toy\.npz: it cannot be read"):
+        filled(path)
 
 
 def without(name):
@@ -280,8 +329,9 @@ def test_no_code_is_run_that_a_data_set_names(tmp_path):
     facts = json.loads(path.read_text())
     spec = gymnasium.envs.registration.EnvSpec("evil:Env-v0", entry_point="evil:Env").to_json()
     path.write_text(json.dumps(facts | {"env_spec": spec}))
-    with pytest.raises(ValueError, match=r"its environment 'evil:Env-v0' is code of a module"):
-        filled(folder)
+    data = open_dataset(folder)
+    assert data.env is None
+    assert data.no_env == "names the environment 'evil:Env-v0', code of a module"
     del facts["action_space"]
     path.write_text(json.dumps(facts | {"env_spec": spec}))
     with pytest.raises(ValueError, match=r"metadata\.json must tell the action_space"):
@@ -325,6 +375,47 @@ def test_a_data_set_that_cannot_be_downloaded_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(minari, "download_dataset", refused)
     with pytest.raises(ValueError, match=r"not here and cannot be downloaded \(no network\).*`min"):
         open_dataset("mujoco/hopper/none-v0")
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"total_episodes": 3}, "its metadata tells of 17 transitions, its episodes have 10"),
+        ({"total_steps": 18}, "its metadata tells of 18 transitions, its episodes have 17"),
+        ({"total_steps": "x"}, "its metadata must tell total_steps, an integer"),
+        ({"data_format": "none"}, "it cannot be read"),
+    ],
+)
+def test_metadata_that_do_not_fit_the_episodes_are_refused(tmp_path, facts, message):
+    folder = write_minari(tmp_path / "toy-v0", episodes())
+    path = folder / "data" / "metadata.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | facts))
+    with pytest.raises(ValueError, match=f"data set .*toy-v0: {message}"):
+        filled(folder)
+
+
+@pytest.mark.parametrize(
+    "scores", [(1.0, 1.0), (2.0, 1.0), (True, 3.0), (-1e305, 0.0), (0, 10**400), ("0", 1.0)]
+)
+def test_scores_that_are_none_are_left_out(tmp_path, scores):
+    folder = write_minari(tmp_path / "toy-v0", episodes())
+    path = folder / "data" / "metadata.json"
+    told = dict(zip(("ref_min_score", "ref_max_score"), scores, strict=True))
+    path.write_text(json.dumps(json.loads(path.read_text()) | told))
+    assert open_dataset(folder).scores == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"max_episode_steps": 7}, "Toy/Point-v0 with max_episode_steps 7 of its own"),
+        ({"kwargs": {"end_at": 3}}, "Toy/Point-v0 with kwargs {'end_at': 3} of its own"),
+    ],
+)
+def test_an_environment_with_settings_of_its_own_is_left_out(tmp_path, changes, reason):
+    spec = dataclasses.replace(gymnasium.spec("Toy/Point-v0"), **changes)
+    data = open_dataset(write_minari(tmp_path / "toy-v0", episodes(), env=spec))
+    assert (data.env, data.no_env) == (None, f"names the environment {reason}")
 
 
 def test_a_minari_data_set_is_found_by_its_id(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Offline runs: the loop equals its slow twin, goes on as if never stopped, ships its policy."""
 
 import json
+import shutil
 import signal
 
 import numpy as np
@@ -16,7 +17,7 @@ from td7.datasets.fill import fill
 from td7.datasets.source import open_dataset
 from td7.deploy.export import export
 from td7.deploy.run_policy import policy_of_run
-from td7.run_folder import read_settings, write_settings
+from td7.run_folder import read_settings
 from td7.training import sitting
 from td7.training.evaluate import evaluate_run
 from td7.training.metrics import read_metrics
@@ -93,7 +94,7 @@ def test_a_seed_does_not_depend_on_its_company(offline):
         assert torch.equal(tensor[0], both.learners.tensors()[name][1])
 
 
-@pytest.mark.parametrize("after", [1, 60, 125])
+@pytest.mark.parametrize("after", [1, 30, 60, 90, 125, 155, 164, 173, 200, 230, 260])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(offline, quiet, monkeypatch, after):
     whole = offline("whole", seeds=[3, 4])
 
@@ -142,9 +143,43 @@ def test_saves_by_updates_change_nothing(offline, data, small_config, quiet, mon
     assert same(state_of(offline().folder), state_of(saving.folder))
 
 
-def test_a_run_that_lost_its_state_says_that_it_cannot_go_on(offline, quiet):
-    import shutil
+def test_no_seed_runs_ahead_of_a_round_whatever_is_saved(data, offline, small_config, quiet):
+    run = quiet("saving", save_every_steps=10)
+    config = small_config(eval_every=50)
+    td7.train_offline(data, env=ENV, seeds=[3, 4, 5], updates=100, config=config, run=run)
+    plain = offline("plain", seeds=[3, 4, 5], updates=100)
+    rows = [
+        [{k: v for k, v in row.items() if k != "time/wall_s"} for row in read_metrics(folder)]
+        for folder in (run.out, plain.folder)
+    ]
+    assert rows[0] == rows[1]
+    evaluations = [(row["updates"], row["seed"]) for row in rows[0] if row["event"] == "evaluation"]
+    assert evaluations == [(n, seed) for n in (0, 50, 100) for seed in (3, 4, 5)]
 
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"evaluated": 21}, r"members\[0\].evaluated must be an integer from -1 to 20, got 21"),
+        ({"debt": 1}, r"members\[0\].debt must be an integer from 0 to 0, got 1"),
+    ],
+)
+def test_a_state_that_no_run_was_in_is_refused(offline, change, message):
+    from td7.manifest import write_manifest
+    from td7.training.saved_state import SCHEMA
+
+    run = offline(updates=20)
+    path = run.folder / "state" / "counters.json"
+    saved = json.loads(path.read_text())
+    saved["members"][0] |= change
+    path.write_text(json.dumps(saved))
+    (path.parent / "manifest.json").unlink()
+    write_manifest(path.parent, SCHEMA)
+    with pytest.raises(ValueError, match=message):
+        state_of(run.folder)
+
+
+def test_a_run_that_lost_its_state_says_that_it_cannot_go_on(offline, quiet):
     run = offline(updates=20)
     for name in ("state", "state.old"):
         shutil.rmtree(run.folder / name, ignore_errors=True)
@@ -182,7 +217,9 @@ def test_the_environment_is_the_data_set_s_own(tmp_path, small_config, quiet, da
     assert settings.env == ENV
     assert settings.dataset.name == str(folder) and settings.dataset.transitions == 17
     assert not settings.config.use_checkpoints
-    with pytest.raises(ValueError, match="names no environment that can be made by its name alone"):
+    with pytest.raises(
+        ValueError, match=r"toy\.npz names no environment: say in which one to evaluate"
+    ):
         td7.train_offline(data, updates=5, run=quiet("other"))
 
 
@@ -254,12 +291,10 @@ def test_an_online_run_starts_where_an_offline_one_has_come(offline, quiet, smal
     run = td7.train_from(source.folder, total_steps=60, config=config, run=quiet("online"))
     before, after = state_of(source.folder), state_of(run.folder)
     for seed in range(2):  # still in the warm-up: nothing was learned
-        now = after.learners.policy_weights(seed, "current")
         for which in ("current", "checkpoint"):
             weights = after.learners.policy_weights(seed, which)
             for name, weight in before.learners.policy_weights(seed, "current").items():
                 assert torch.equal(weight, weights[name]), (which, name)
-        assert now
     assert after.learners.updates == [0, 0]
     settings = read_settings(run.folder)
     assert (settings.env, settings.seeds, settings.offline) == (ENV, (3, 4), False)
@@ -301,7 +336,6 @@ def test_a_run_started_from_another_goes_on_as_if_never_stopped(offline, quiet, 
     source, config = offline(), small_config(warmup_steps=40)
     whole = td7.train_from(source.folder, total_steps=300, config=config, run=quiet("whole"))
     part = td7.train_from(source.folder, total_steps=170, config=config, run=quiet("part"))
-    write_settings(part.folder, read_settings(part.folder))
     td7.resume(part.folder, total_steps=300, run=quiet(out=None))
     assert same(state_of(whole.folder), state_of(part.folder))
 
@@ -336,11 +370,57 @@ def test_network_sizes_and_buffer_come_from_the_start(offline, quiet):
     assert (mine.embedding_size, mine.buffer_capacity) == (8, 10_000)
 
 
+def test_a_run_does_not_start_from_itself(offline, quiet):
+    source = offline(updates=10)
+    with pytest.raises(ValueError, match=r"out must be another folder than .*, the run to start"):
+        td7.train_from(source.folder, run=quiet("run", overwrite=True))
+    assert state_of(source.folder).finished()
+
+
+def test_a_run_is_replaced_only_once_the_first_state_is_saved(offline, quiet, monkeypatch):
+    from td7.training import saved_state
+
+    source, other = offline(updates=10), offline("other", updates=20)
+
+    def full(*arguments):
+        raise OSError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(saved_state, "_write_state", full)
+        with pytest.raises(OSError, match="no room"):
+            td7.train_from(source.folder, run=quiet("other", overwrite=True))
+    assert state_of(other.folder).learners.updates == [20]
+    assert "state.first" not in {path.name for path in other.folder.iterdir()}
+
+
+def test_a_torn_state_of_the_start_gives_way_to_the_one_before(
+    offline, quiet, small_config, capsys
+):
+    source = offline(updates=20)
+    (source.folder / "state" / "learner.safetensors").write_bytes(b"torn")
+    config, run = small_config(warmup_steps=10), quiet("online", progress="plain")
+    td7.train_from(source.folder, total_steps=20, config=config, run=run, keep_replay=True)
+    assert "its last state is torn" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("updates", [None, [], [1.5], [-1], [1, 2]])
+def test_counters_of_the_start_are_checked(offline, quiet, updates):
+    from td7.manifest import write_manifest
+    from td7.training.saved_state import SCHEMA
+
+    source = offline(updates=10)
+    path = source.folder / "state" / "counters.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"updates": updates}))
+    (path.parent / "manifest.json").unlink()
+    write_manifest(path.parent, SCHEMA)
+    shutil.rmtree(source.folder / "state.old")
+    with pytest.raises(ValueError, match=r"counters\.json: updates"):
+        td7.train_from(source.folder, run=quiet("online"))
+
+
 def test_a_start_without_a_sound_state_is_refused_and_leaves_no_run(offline, quiet, tmp_path):
     source = offline(updates=10)
     (source.folder / "state" / "learner.safetensors").write_bytes(b"torn")
-    import shutil
-
     shutil.rmtree(source.folder / "state.old")
     with pytest.raises(ValueError, match=r"learner\.safetensors is not as it was written"):
         td7.train_from(source.folder, run=quiet("online"))

@@ -45,7 +45,7 @@ def train(
         resume: Run folder to continue, online or offline, with its own settings.
         start: Run folder, of an offline run say, whose networks, environment and seeds to start
             from; in the warm-up its policy acts, with noise.
-        keep_replay: With --from: go on with its transitions, too.
+        keep_replay: With --from: go on with its transitions, too, in a buffer as it was.
         config: Hyper-parameters.
         run: Where the run is written and how it is shown.
     """
@@ -132,9 +132,10 @@ def collect(
     *,
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     steps: int = 100_000,
-    policy: Literal["checkpoint", "current", "random", "mixture"] = "checkpoint",
+    policy: Literal["evaluated", "checkpoint", "current", "random", "mixture"] = "evaluated",
     seed: int | None = None,
     noise: float = 0.1,
+    collect_seed: int = 0,
     num_threads: int = 0,
 ) -> int:
     """Collect a Minari data set with a policy of a run.
@@ -143,16 +144,24 @@ def collect(
         run: Run folder.
         out: Folder of the data set, named as Minari wants: NAME-v0.
         steps: Transitions to collect; the last episode is cut there.
-        policy: checkpoint; current, as the run was saved last; random; or mixture, an episode of
-            each in turn.
+        policy: evaluated, the checkpoint where the run keeps one; checkpoint; current, as the run
+            was saved last; random; or mixture, an episode of each in turn.
         seed: Which seed of the run, when it has several.
         noise: Standard deviation of the noise on the policy's actions, in units of half a range.
+        collect_seed: Seed of the episodes: another one for other data.
         num_threads: C++ threads that run environments; 0 for one a processor.
     """
     from td7.datasets.collect import collect as collect_dataset
 
     facts = collect_dataset(
-        run, out, steps=steps, policy=policy, seed=seed, noise=noise, num_threads=num_threads
+        run,
+        out,
+        steps=steps,
+        policy=policy,
+        seed=seed,
+        noise=noise,
+        collect_seed=collect_seed,
+        num_threads=num_threads,
     )
     print(
         f"{out}: {facts.transitions:,} transitions, {facts.episodes} episodes, "

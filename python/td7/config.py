@@ -132,7 +132,7 @@ class TD7Config:
 
     # --- Evaluation ---
     eval_every: int = _number(5_000, 1)
-    """Environment steps between two evaluations."""
+    """Environment steps between two evaluations; offline, updates."""
     eval_episodes: int = _number(10, 1)
     """Episodes of an evaluation."""
 
@@ -150,7 +150,7 @@ class RunConfig:
     """Where a run is written and how it is shown; none of it changes a result."""
 
     out: str | Path | None = None
-    """Run folder; by default runs/ENV-SEEDS."""
+    """Run folder; by default runs/ENV-SEEDS, offline runs/offline-ENV-SEEDS."""
     overwrite: bool = False
     """Replace a run that the folder already holds."""
     tensorboard: bool = True
@@ -164,7 +164,8 @@ class RunConfig:
     end or at a stop. For a moment there are three states on the disk; rows that they share
     lie there once."""
     save_every_steps: int = _number(0, 0, 10**12)
-    """Environment steps, of all seeds together, between two saves of the state; 0 for none."""
+    """Environment steps (offline: updates) of all seeds together between two saves of the state;
+    0 for none."""
     scratch_dir: str | Path | None = None
     """Folder for the replay's rows, in a file, when they are more than memory holds."""
 

@@ -34,7 +34,8 @@ SETTINGS = record(
     }
 )
 CONFIGS = ("config.json", "config.json.old")  # the second of a run that is being replaced
-BEGUN = {"lock", "config.json.partial"}  # what a start that failed may leave
+FIRST_STATE = "state.first"  # where a state is saved before there is a run
+BEGUN = {"lock", "config.json.partial", FIRST_STATE}  # what a start that failed may leave
 
 
 @dataclass(frozen=True)

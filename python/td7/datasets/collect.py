@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Literal, get_args
 
 import gymnasium
@@ -25,7 +26,7 @@ from td7.rollout import Behaviour, Rollouts, Rows, open_rollouts
 from td7.rollout.interface import env_seeds
 from td7.run_folder import read_settings
 
-Kind = Literal["checkpoint", "current", "random", "mixture"]
+Kind = Literal["evaluated", "checkpoint", "current", "random", "mixture"]
 AT_ONCE = 8  # episodes of each policy; the data depend on it, so it is no option
 NO_LIMIT = 2**62
 
@@ -35,7 +36,7 @@ def collect(
     out: str | Path,
     *,
     steps: int,
-    policy: Kind = "checkpoint",
+    policy: Kind = "evaluated",
     seed: int | None = None,
     noise: float = 0.1,
     collect_seed: int = 0,
@@ -43,8 +44,9 @@ def collect(
 ) -> DatasetFacts:
     """Collect `steps` transitions with a run's policy and write them to the new folder `out`.
 
-    `checkpoint` and `current` act with normal noise, its deviation `noise` in units of half an
-    action's range; `random` is uniform; `mixture` takes an episode of each in turn. The last
+    `evaluated` is the run's checkpoint policy, or its current one where it keeps no checkpoints.
+    They act with normal noise, its deviation `noise` in units of half an action's range; `random`
+    is uniform; `mixture` takes an episode of each in turn. The last
     episode is cut where the steps are done. Rows are float32. Where `out` lies below Minari's own
     folder, `minari.load_dataset` finds it. Raises ValueError for a bad argument or a run without
     that policy, FileExistsError where `out` exists.
@@ -66,8 +68,8 @@ def collect(
         num_threads=num_threads,
         exploration_noise=noise,
     )
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(mkdtemp(prefix=f"{out.name}.", suffix=".partial", dir=out.parent))
     try:
         waves = _waves(rollouts, policies, behaviours, steps)
         facts = _write(partial, name, waves, rollouts, policies[0], policy)
@@ -118,14 +120,17 @@ def _policies(
 ) -> tuple[list[Policy], list[Behaviour]]:
     """Return the policies that take turns, and how they act."""
     known: Behaviour = "explore" if noise > 0 else "greedy"
+    checkpoints = read_settings(run).config.use_checkpoints
+    if kind == "checkpoint" and not checkpoints:
+        raise ValueError(f"policy must be another one: {run} keeps no checkpoints")
     if kind == "random":
         return [policy_of_run(run, seed, None)], ["random"]
-    if kind != "mixture":
-        return [policy_of_run(run, seed, kind)], [known]
-    policies = [policy_of_run(run, seed, "current")]
-    if read_settings(run).config.use_checkpoints:
-        policies.insert(0, policy_of_run(run, seed, "checkpoint"))
-    return [*policies, policies[0]], [known] * len(policies) + ["random"]
+    if kind == "mixture":
+        policies = [policy_of_run(run, seed, "current")]
+        if checkpoints:
+            policies.insert(0, policy_of_run(run, seed, "checkpoint"))
+        return [*policies, policies[0]], [known] * len(policies) + ["random"]
+    return [policy_of_run(run, seed, None if kind == "evaluated" else kind)], [known]
 
 
 def _waves(
@@ -177,7 +182,6 @@ def _write(
     }
     low, high = reference_scores(env)
     data, returns, transitions = None, [], 0
-    root.mkdir(parents=True)
     with _minari_root(root), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of authors and links that are not told
         for wave in waves:

@@ -7,6 +7,7 @@ them, `next_observations` [N, S] and `timeouts` [N] (J. Fu et al., arXiv 2004.07
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class FlatDataset:
     """
 
     env: str | None = None  # D4RL's files name none that is still made
+    no_env = "names no environment"
     spaces: tuple[Box, Box] | None = None
     scores: tuple[None, None] = (None, None)
 
@@ -75,44 +77,38 @@ class FlatDataset:
                 truncated = self._read("timeouts", rows)
             else:
                 truncated = np.zeros(len(obs), bool)
-            action, reward = self._read("actions", rows), self._read("rewards", rows)
             if self._kept is None:
-                next_obs = self._read("next_observations", rows)
-                yield Block(obs, action, reward, next_obs, terminated, truncated, first)
-                continue
-            next_obs = obs.copy()
-            following = self._read("observations", slice(rows.start + 1, rows.stop + 1))
-            next_obs[: len(following)] = following
-            ended = terminated.astype(bool)
-            next_obs[ended] = obs[ended]
-            yield from self._known_blocks(
-                Block(obs, action, reward, next_obs, terminated, truncated, first)
+                next_obs, kept = self._read("next_observations", rows), None
+            else:
+                kept, next_obs = self._kept[rows], obs.copy()
+                following = self._read("observations", slice(rows.start + 1, rows.stop + 1))
+                next_obs[: len(following)] = following
+                unknown = ~kept | (terminated != 0)
+                next_obs[unknown] = obs[unknown]
+            yield Block(
+                obs,
+                self._read("actions", rows),
+                self._read("rewards", rows),
+                next_obs,
+                terminated,
+                truncated,
+                first,
+                kept=kept,
+                follows=kept is not None,
+                flags=("terminals", "timeouts"),
             )
+
+    def close(self) -> None:
+        """Let go of the file and of what was read."""
+        self._arrays = {}
 
     def _known(self) -> NDArray[np.bool_]:
         """Return which rows [N] tell what followed."""
         every = slice(0, self._rows)
-        terminated = self._read("terminals", every).astype(bool)
-        known = terminated | ~self._read("timeouts", every).astype(bool)
+        terminated = self._read("terminals", every) != 0
+        known = terminated | (self._read("timeouts", every) == 0)
         known[-1] = terminated[-1]
         return known
-
-    def _known_blocks(self, block: Block) -> Iterator[Block]:
-        """Leave out rows whose end is not known; what follows one keeps its number."""
-        assert self._kept is not None
-        kept = self._kept[block.first : block.first + len(block)]
-        edges = np.flatnonzero(np.diff(kept.astype(np.int8), prepend=0, append=0))
-        for start, stop in edges.reshape(-1, 2).tolist():
-            rows = slice(start, stop)
-            yield Block(
-                block.obs[rows],
-                block.action[rows],
-                block.reward[rows],
-                block.next_obs[rows],
-                block.terminated[rows],
-                block.truncated[rows],
-                block.first + start,
-            )
 
     def _read(self, name: str, rows: slice) -> NDArray[Any]:
         try:
@@ -135,12 +131,18 @@ class HDF5Dataset(FlatDataset):
         try:
             file = h5py.File(path, "r")
             found = {name: file[name] for name in AXES if name in file}
+            self._file = file
         except UNREADABLE as error:
             raise ValueError(f"data set {path}: it cannot be read: {error}") from error
         for name, array in found.items():
             if not isinstance(array, h5py.Dataset):
                 raise ValueError(f"data set {path}: {name} must be an array, got a group")
         super().__init__(path, found)
+
+    def close(self) -> None:
+        """Close the file."""
+        super().close()
+        self._file.close()
 
 
 class NpzDataset(FlatDataset):
@@ -152,6 +154,9 @@ class NpzDataset(FlatDataset):
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in AXES if name in file}
-        except (*UNREADABLE, EOFError, zipfile.BadZipFile) as error:
+            for name, array in arrays.items():
+                if not isinstance(array, np.ndarray):
+                    raise ValueError(f"{name} is no array of numpy's")
+        except (*UNREADABLE, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"data set {path}: it cannot be read: {error}") from error
         super().__init__(path, arrays)

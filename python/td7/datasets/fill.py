@@ -55,7 +55,8 @@ class EpisodeCount:
         # in no order one row may still follow another by chance
         ordered = 2 * len(self.returns) <= self.steps
         mean = float(np.mean(self.returns)) if ordered else None
-        scores = data.scores if data.scores[0] is not None else reference_scores(env)
+        own = data.scores[0] is not None and env == data.env
+        scores = data.scores if own else reference_scores(env)
         return DatasetFacts(data.name, self.steps, len(self.returns), mean, *scores)
 
     def _close(self) -> None:
@@ -81,6 +82,8 @@ def fill(
     for block in data.blocks():
         check_block(block, data.name, observation_space, action_space)
         rows = _as_stored(block, action_space)
+        if not len(rows):
+            continue
         for replay, place in replays:
             _add(replay, place, rows)
         count.add(rows)
@@ -114,15 +117,16 @@ def _check_spaces(data: Dataset, env: str, observation_space: Box, action_space:
 
 
 def _as_stored(block: Block, action_space: Box) -> Block:
-    """Return the block in the replay's types and units."""
+    """Return the rows to be learned from, in the replay's types and units."""
     low, high = (bound.astype(np.float64) for bound in (action_space.low, action_space.high))
+    kept = slice(None) if block.kept is None else block.kept
     return Block(
-        np.ascontiguousarray(block.obs, np.float32),
-        np.clip(2 * (block.action - low) / (high - low) - 1, -1, 1).astype(np.float32),
-        np.ascontiguousarray(block.reward, np.float32),
-        np.ascontiguousarray(block.next_obs, np.float32),
-        np.ascontiguousarray(block.terminated != 0),
-        np.ascontiguousarray(block.truncated != 0),
+        np.ascontiguousarray(block.obs[kept], np.float32),
+        np.clip(2 * (block.action[kept] - low) / (high - low) - 1, -1, 1).astype(np.float32),
+        np.ascontiguousarray(block.reward[kept], np.float32),
+        np.ascontiguousarray(block.next_obs[kept], np.float32),
+        np.ascontiguousarray(block.terminated[kept] != 0),
+        np.ascontiguousarray(block.truncated[kept] != 0),
         block.first,
     )
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 
 from td7.datasets.block import Block
 from td7.datasets.d4rl import UNREADABLE
+from td7.json_checks import number
 
 
 class MinariDataset:
@@ -24,22 +26,12 @@ class MinariDataset:
         try:
             self._data: Any = _opened(folder)
             facts = self._data.storage.metadata
-        except (*UNREADABLE, AssertionError, TypeError) as error:
+        except (*UNREADABLE, AssertionError, TypeError, ImportError) as error:
             raise ValueError(f"data set {name}: it cannot be read: {error}") from error
-        spec = self._data.env_spec
-        self.env = None if spec is None else str(spec.id)
-        if self.env is not None and ":" in self.env:  # making it would import that module
-            raise ValueError(
-                f"data set {name}: its environment {self.env!r} is code of a module: name it "
-                "yourself with --env if you trust it"
-            )
-        registered = gymnasium.registry.get(self.env or "")
-        if spec is not None and registered is not None and spec.kwargs != registered.kwargs:
-            self.env = None  # td7 makes environments by their names alone
-        given = [facts.get(f"ref_{end}_score") for end in ("min", "max")]
-        self.scores: tuple[Any, Any] = (None, None)
-        if all(isinstance(score, (int, float)) and np.isfinite(score) for score in given):
-            self.scores = float(given[0]), float(given[1])
+        self.env, self.no_env = _env_of(self._data.env_spec)
+        self.scores = _scores_of(facts)
+        if not isinstance(facts.get("total_steps"), int):
+            raise ValueError(f"data set {name}: its metadata must tell total_steps, an integer")
 
     @property
     def spaces(self) -> tuple[Box, Box] | None:
@@ -53,13 +45,13 @@ class MinariDataset:
     @property
     def transitions(self) -> int:
         """How many transitions it has."""
-        return int(self._data.total_steps)
+        return self._data.total_steps
 
     def blocks(self) -> Iterator[Block]:
         """Return its episodes in order."""
         first = 0
-        for number, episode in enumerate(self._episodes()):
-            where = f"episode {number}"
+        for place, episode in enumerate(self._episodes()):
+            where = f"episode {place}"
             reward, obs = np.asarray(episode.rewards), np.asarray(episode.observations)
             if reward.ndim != 1 or len(reward) == 0:
                 raise ValueError(
@@ -76,6 +68,14 @@ class MinariDataset:
             truncated[-1:] = True  # nothing follows it in the file
             yield Block(obs[:-1], action, reward, obs[1:], terminated, truncated, first, where)
             first += len(reward)
+        if first != self.transitions:
+            raise ValueError(
+                f"data set {self.name}: its metadata tells of {self.transitions} transitions, its "
+                f"episodes have {first}"
+            )
+
+    def close(self) -> None:
+        """Nothing is open: Minari opens the file for each reading."""
 
     def _episodes(self) -> Iterator[Any]:
         try:
@@ -119,3 +119,29 @@ def _opened(folder: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return Stored(folder)
+
+
+def _env_of(spec: EnvSpec | None) -> tuple[str | None, str]:
+    """Return the environment's id if that alone makes it, else why not."""
+    if spec is None:
+        return None, "names no environment"
+    if ":" in spec.id:
+        return None, f"names the environment {spec.id!r}, code of a module"
+    known = gymnasium.registry.get(spec.id)
+    for field in ("kwargs", "max_episode_steps", "additional_wrappers"):
+        mine = getattr(spec, field)
+        if known is not None and mine != getattr(known, field):
+            return None, f"names the environment {spec.id} with {field} {mine} of its own"
+    return spec.id, ""
+
+
+def _scores_of(facts: Mapping[str, Any]) -> tuple[float, float] | tuple[None, None]:
+    """Return the scores of random and expert; none unless they are two numbers in order."""
+    low, high = facts.get("ref_min_score"), facts.get("ref_max_score")
+    try:
+        number(-1e300, 1e300)(low, "")
+        number(-1e300, 1e300)(high, "")
+    except ValueError:
+        return None, None
+    assert low is not None and high is not None
+    return (float(low), float(high)) if low < high else (None, None)

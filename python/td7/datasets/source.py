@@ -23,6 +23,10 @@ class Dataset(Protocol):
         """Gymnasium id of the environment that it names, None where it names none."""
 
     @property
+    def no_env(self) -> str:
+        """Why `env` is None, in words."""
+
+    @property
     def spaces(self) -> tuple[Box, Box] | None:
         """Of observations and actions, where it tells them."""
 
@@ -36,6 +40,9 @@ class Dataset(Protocol):
 
     def blocks(self) -> Iterator[Block]:
         """Return its transitions in order; ValueError where the file is not of the format."""
+
+    def close(self) -> None:
+        """Let go of files and memory: nothing is read any more."""
 
 
 def open_dataset(name: str | Path) -> Dataset:

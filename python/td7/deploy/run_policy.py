@@ -29,10 +29,12 @@ def policy_of_run(run: Path, seed: int | None, which: Which | None) -> Policy:
         raise ValueError(f"{folder / 'policy.json'} names no environment")
     if which not in (None, *get_args(Which)):
         raise ValueError(f"which must be {' or '.join(get_args(Which))}, got {which!r}")
-    if which in (None, policy.metadata.get("policy")):
+    if which is None:
         return policy
     if which == "checkpoint":
-        raise ValueError(f"which must be current: {folder} holds no checkpoint")
+        if policy.metadata.get("policy") != which:
+            raise ValueError(f"which must be current: {folder} holds no checkpoint")
+        return policy
     return _current_policy(run, settings, seeds.index(seed), policy)
 
 
@@ -49,7 +51,7 @@ def _current_policy(run: Path, settings: RunSettings, member: int, checkpoint: P
         device="cpu",
         group_size=len(settings.seeds),
     )
-    counters = read_learner(run, learners)
+    _, counters = read_learner(run, learners)
     weights = learners.policy_weights(member, "current")
     bounds = {"low": module.low, "high": module.high}
     simulations = counters["members"][member]["simulations"]

@@ -57,7 +57,12 @@ def check_counters(saved: Any, settings: RunSettings, *, native: bool) -> None:
         }
     )(saved, "")
     for member, each in enumerate(saved["members"]):
-        _check_together(each, f"members[{member}]", settings, total)
+        where = f"members[{member}]"
+        _check_together(each, where, settings, total)
+        if settings.offline:
+            updates = saved["updates"][member]
+            integer(0, total - updates)(each["debt"], f"{where}.debt")
+            integer(-1, updates)(each["evaluated"], f"{where}.evaluated")
 
 
 def check_actions(
@@ -168,7 +173,7 @@ def _check_together(member: dict[str, Any], where: str, settings: RunSettings, t
     if env_steps > most:
         raise ValueError(f"{where}.simulations must be of at most {most} steps, got {env_steps}")
     for name, owed in (("debt", debt), ("rule.debt", rule["debt"])):
-        if settings.offline and name == "debt":  # up to the next evaluation, whatever it says
+        if settings.offline and name == "debt":
             continue
         if owed > env_steps:
             raise ValueError(f"{where}.{name} must be at most {env_steps}, its steps, got {owed}")

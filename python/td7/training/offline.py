@@ -11,10 +11,13 @@ from td7.datasets.facts import DatasetFacts
 from td7.datasets.fill import fill
 from td7.datasets.source import open_dataset
 from td7.envs.vector_args import at_least
+from td7.run_folder import check_free
 from td7.training.online import begin
 from td7.training.plan import checked_settings
 from td7.training.run_state import RunState
 from td7.training.sitting import TrainResult
+
+MOST_TRANSITIONS = 50_000_000  # what a buffer may hold
 
 
 def train_offline(
@@ -35,15 +38,23 @@ def train_offline(
     ValueError, naming the data set and the first offending transition, for one that cannot be
     learned from.
     """
+    run = run or RunConfig()
+    if run.out is not None:
+        check_free(Path(run.out), run.overwrite)
+    updates = at_least(1, updates, "updates")
+    config = config or TD7Config()
+    checked_settings(env or "", seeds, updates, config, device)  # before anything is downloaded
     data = open_dataset(dataset)
     env = env or data.env
     if env is None:
         raise ValueError(
-            f"data set {data.name} names no environment that can be made by its name alone: say in "
-            "which one to evaluate (env)"
+            f"data set {data.name} {data.no_env}: say in which one to evaluate (env, --env)"
         )
-    updates = at_least(1, updates, "updates")
-    config = config or TD7Config()
+    if data.transitions > MOST_TRANSITIONS:
+        raise ValueError(
+            f"data set {data.name} must have at most {MOST_TRANSITIONS} transitions, it tells of "
+            f"{data.transitions}"
+        )
     config = dataclasses.replace(
         config,
         use_checkpoints=False,
@@ -52,9 +63,13 @@ def train_offline(
     settings = checked_settings(env, seeds, updates, config, device)
     expected = DatasetFacts(data.name, max(1, data.transitions), 1, None, None, None)
 
-    def take_in(state: RunState) -> None:
+    def take_in(state: RunState) -> list[str]:
         spaces = state.rollouts.observation_space, state.rollouts.action_space
         facts = fill(state.collector.replays, data, settings.env, *spaces)
+        data.close()  # training holds the rows once
         state.settings = dataclasses.replace(state.settings, dataset=facts)
+        if data.env in (None, settings.env):
+            return []
+        return [f"the data set is of {data.env}, evaluations are in {settings.env}"]
 
-    return begin(dataclasses.replace(settings, dataset=expected), run or RunConfig(), take_in)
+    return begin(dataclasses.replace(settings, dataset=expected), run, take_in)

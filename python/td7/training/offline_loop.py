@@ -17,11 +17,12 @@ def run_offline(run: RunState, report: Report, breaks: Breaks) -> None:
     members = range(len(run.debts))
     report.progress.learning_started()
     while not (breaks() or run.finished()):
-        for member in members:
-            if run.debts[member] == 0:
-                evaluate_through(run, member, run.steps[member], report, breaks)
-            due = run.next_evaluation(member)
-            run.debts[member] = 0 if due is None else max(0, due - run.steps[member])
+        if not any(run.debts):  # else a break has cut a round: no member runs ahead of it
+            if not all(evaluate_through(run, m, run.steps[m], report, breaks) for m in members):
+                return
+            for member in members:
+                due = run.next_evaluation(member)
+                run.debts[member] = 0 if due is None else due - run.steps[member]
         owing = [member for member in members if run.debts[member]]
         try:
             run.train(owing, breaks, report.updates)

@@ -7,11 +7,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from td7.config import RunConfig, TD7Config
-from td7.run_folder import RunSettings, check_free, default_folder, locked, make_run_folder
-from td7.run_folder import read_settings as settings_of
+from td7.run_folder import (
+    RunSettings,
+    check_free,
+    default_folder,
+    locked,
+    make_run_folder,
+    read_settings,
+)
 from td7.training.plan import checked_settings
 from td7.training.run_state import RunState
-from td7.training.saved_state import read_learner, read_replays, save_state
+from td7.training.saved_state import put_first_state, read_from, save_first_state
 from td7.training.sitting import TrainResult, memory_named, sit
 
 SIZES = ("embedding_size", "encoder_hidden", "critic_hidden", "actor_hidden")
@@ -50,22 +56,24 @@ def train_from(
 
     Networks, targets, optimisers and value ranges are those of its saved state; counts start from
     0. In the warm-up the loaded policy acts, with exploration noise. `keep_replay` goes on with the
-    transitions and priorities, too; the buffer is then as large as it was. Network sizes are those
-    of `start`. Raises as `train` does, and ValueError for a run without a sound state or a
-    configuration that does not fit it.
+    transitions and priorities, too; the buffer is then as it was. Of the configuration only the
+    sizes of networks are those of `start`, and with `keep_replay` the buffer's settings. Raises as
+    `train` does, and ValueError for a run without a sound state or a configuration that does not
+    fit it.
     """
     start, run = Path(start), run or RunConfig()
-    source = settings_of(start)
+    source = read_settings(start)
     kept = (*SIZES, *(REPLAY if keep_replay else ()))
     config = _fitted(config or TD7Config(), source.config, kept, start)
     settings = checked_settings(source.env, source.seeds, total_steps, config, device)
     settings = dataclasses.replace(settings, start=str(start.absolute()))
+    if Path(run.out or default_folder(settings)).resolve() == start.resolve():
+        raise ValueError(f"out must be another folder than {start}, the run to start from")
 
-    def take_over(state: RunState) -> None:
-        read_learner(start, state.learners)
+    def take_over(state: RunState) -> list[str]:
+        notes = read_from(start, state, with_replays=keep_replay)
         state.learners.restart(new_checkpoints=not source.config.use_checkpoints)
-        if keep_replay:
-            read_replays(start, state)
+        return notes
 
     return begin(settings, run, take_over)
 
@@ -73,22 +81,26 @@ def train_from(
 def begin(
     settings: RunSettings,
     run: RunConfig,
-    prepare: Callable[[RunState], None] | None = None,
+    prepare: Callable[[RunState], list[str]] | None = None,
 ) -> TrainResult:
-    """Make the run's folder and run it; what `prepare` has done to the state is saved first."""
+    """Make the run's folder and run it; what `prepare` does to the state is saved first.
+
+    It returns what is to be told. A run that is replaced goes only once that state is saved.
+    """
     folder = Path(run.out or default_folder(settings))
     with memory_named(settings.device):
         check_free(folder, run.overwrite)
         state = RunState(settings, run)
         try:
-            if prepare is not None:
-                prepare(state)
+            notes = [] if prepare is None else prepare(state)
             with locked(folder):
                 check_free(folder, run.overwrite)
+                if prepare is not None:
+                    save_first_state(state, folder)
                 make_run_folder(folder, state.settings)
                 if prepare is not None:
-                    save_state(state, folder, wall_s=0.0, metrics_bytes=0)
-                return sit(state, folder, run)
+                    put_first_state(folder)
+                return sit(state, folder, run, notes)
         finally:
             state.close()
 

@@ -44,7 +44,8 @@ def resume(
                 notes = load_state(state, folder) if latest(folder) else [_nothing_saved(settings)]
                 if state.finished():
                     notes.append(
-                        f"the run has finished: it has taken its {settings.total_steps} steps"
+                        f"the run has finished: it has made its {settings.total_steps} "
+                        + ("updates" if settings.offline else "steps")
                     )
                 write_settings(folder, state.settings)
                 return sit(state, folder, run, notes)

@@ -20,11 +20,17 @@ from safetensors.torch import save
 from td7.agent.learners import Learners
 from td7.envs.native import is_native
 from td7.files import SchemaError, read_json, sync, write_file, write_json
-from td7.json_checks import naming
+from td7.json_checks import integer, items, naming
 from td7.manifest import check_files, read_manifest, write_manifest
 from td7.rollout import Replay
+from td7.run_folder import FIRST_STATE
 from td7.tensor_file import read_arrays, read_tensors
-from td7.training.counter_checks import check_actions, check_counters, most_action_bytes
+from td7.training.counter_checks import (
+    MOST_STEPS,
+    check_actions,
+    check_counters,
+    most_action_bytes,
+)
 from td7.training.counters import counters, episode_actions, restore_member
 from td7.training.run_state import RunState
 
@@ -110,8 +116,55 @@ def load_state(run: RunState, folder: Path) -> list[str]:
     return notes
 
 
-def read_learner(folder: Path, learners: Learners) -> dict[str, Any]:
-    """Restore the learners from a run's latest state, which stays as it is; return its counters.
+def save_first_state(run: RunState, folder: Path) -> None:
+    """Save a state aside, in a folder that may hold another run yet."""
+    first = folder / FIRST_STATE
+    shutil.rmtree(first, ignore_errors=True)
+    try:
+        save_state(run, first, wall_s=0.0, metrics_bytes=0)
+    except OSError:
+        shutil.rmtree(first, ignore_errors=True)
+        raise
+
+
+def put_first_state(folder: Path) -> None:
+    """Make the state that was saved aside that of the run."""
+    (folder / FIRST_STATE / "state").rename(folder / "state")
+    (folder / FIRST_STATE).rmdir()
+    sync(folder)
+
+
+def read_from(folder: Path, run: RunState, *, with_replays: bool) -> list[str]:
+    """Restore the learners, and the replays if asked, of another run's state; it stays as it is.
+
+    Episodes that were open in a replay are closed. Returns what is to be told; raises ValueError
+    naming the file that is not as saved or does not fit.
+    """
+    state, _ = read_learner(folder, run.learners)
+    if with_replays:
+        manifest = read_json(state / "manifest.json", SCHEMA)
+        _read_replays(state, run)
+        if read_json(state / "manifest.json", SCHEMA) != manifest:
+            raise ValueError(f"{folder} was saved while it was read: try again")
+    return [] if state == latest(folder) else [f"{folder}: its last state is torn, {state} is used"]
+
+
+def _read_replays(state: Path, run: RunState) -> None:
+    saved = {path.name for path in state.glob("replay-*.bin")}
+    if saved != _replays(run).keys():
+        raise ValueError(
+            f"{state} has {len(saved)} replays, this run would have {len(run.replays)}: on a "
+            "device seeds are grouped otherwise, replay='host' in both keeps all in one"
+        )
+    for name, replay in _replays(run).items():
+        replay.load(state / name)
+    for replay, place in run.collector.replays:
+        for stream in range(run.collector.num_envs):
+            replay.end_episode(member=place, stream=stream)
+
+
+def read_learner(folder: Path, learners: Learners) -> tuple[Path, dict[str, Any]]:
+    """Restore the learners from a run's latest sound state; return its folder and its counters.
 
     Raises ValueError naming the file that is not as saved.
     """
@@ -126,32 +179,11 @@ def read_learner(folder: Path, learners: Learners) -> dict[str, Any]:
                 saved = read_json(state / "counters.json", SCHEMA)
                 _load_learners(state, learners, saved)
                 if read_json(state / "manifest.json", SCHEMA) == manifest:
-                    return saved
+                    return state, saved
                 break  # it was replaced just now: once more
             except (OSError, ValueError) as error:
                 errors.append(error)
     raise errors[0] if errors else ValueError(f"{folder} was saved too often to be read")
-
-
-def read_replays(folder: Path, run: RunState) -> None:
-    """Restore a run's replays from the latest state of another, and close their episodes.
-
-    Raises ValueError naming the file that is not as saved or does not fit.
-    """
-    state = latest(folder)
-    if state is None:
-        raise ValueError(f"{folder} holds no saved state")
-    saved = {path.name for path in state.glob("replay-*.bin")}
-    if saved != _replays(run).keys():
-        raise ValueError(
-            f"{folder} has saved {len(saved)} replays, this run would have {len(run.replays)}: "
-            "on a device seeds are grouped otherwise, replay='host' in both keeps all in one"
-        )
-    for name, replay in _replays(run).items():
-        replay.load(state / name)
-    for replay, place in run.collector.replays:
-        for stream in range(run.collector.num_envs):
-            replay.end_episode(member=place, stream=stream)
 
 
 def latest(folder: Path) -> Path | None:
@@ -162,7 +194,9 @@ def latest(folder: Path) -> Path | None:
 
 
 def _load_learners(state: Path, learners: Learners, saved: dict[str, Any]) -> None:
-    path = state / "learner.safetensors"
+    path, members = state / "learner.safetensors", len(learners.updates)
+    with naming(state / "counters.json"):
+        items(integer(0, MOST_STEPS), members, members)(saved.get("updates"), "updates")
     tensors = read_tensors(path, learners.nbytes() + 2**20)
     with naming(path):
         learners.load(tensors, saved["updates"])
