@@ -273,6 +273,16 @@ def test_a_bundle_that_is_not_as_it_was_written_does_not_run(program, tmp_path):
     assert "actions differ from vectors.safetensors by" in refused(program, bundle)
 
 
+@pytest.mark.parametrize("dt", [1e-9, 9e-6, 1001, 1e9])
+def test_a_dt_that_no_loop_can_keep_does_not_run_unless_a_rate_is_given(
+    program, control, dt, tmp_path
+):
+    bundle = bundle_of("HalfCheetah-v5", tmp_path / "bundle")
+    write_manifest(bundle, json.loads((bundle / "manifest.json").read_text()) | {"dt": dt})
+    assert "manifest.json: dt must be from 1e-5 to 1000 s" in refused(program, bundle)
+    assert control(bundle, "--rate", "100", "--seconds", "0.1")["settings"]["rate_hz"] == 100
+
+
 def test_a_policy_of_other_sizes_than_the_task_s_does_not_run(program, bundle):
     text = refused(program, bundle, "--env", "Hopper-v5")
     assert "is a policy 17 -> 6, Hopper-v5 needs 11 -> 3" in text

@@ -160,7 +160,7 @@ void Bundle::ReadSizes() {
   const JsonValue* const dt = manifest_.Find("dt");
   if (dt != nullptr && dt->kind != JsonValue::Kind::kNull) {
     dt_ = manifest.Number("dt");
-    if (*dt_ <= 0.0) manifest.Refuse("dt", "null or seconds above 0");
+    if (*dt_ < 1e-9 || *dt_ > 1e9) manifest.Refuse("dt", "null or seconds from 1e-9 to 1e9");
   }
   tolerance_ = manifest.Number("tolerance");
   if (tolerance_ <= 0.0 || tolerance_ > 1e-3) manifest.Refuse("tolerance", "from 0 to 1e-3");

@@ -77,8 +77,13 @@ std::unique_ptr<ControllerPolicy> CheckedPolicy(const Backend& backend, const Bu
 
 double RateOf(const ControllerArgs& args, const Bundle& bundle) {
   if (args.rate_hz) return *args.rate_hz;
-  if (bundle.dt()) return 1.0 / *bundle.dt();
-  throw UsageError("--rate is needed: the manifest tells no dt");
+  if (!bundle.dt()) throw UsageError("--rate is needed: the manifest tells no dt");
+  const double rate = 1.0 / *bundle.dt();
+  if (rate >= kLeastRate && rate <= kMostRate) return rate;
+  std::ostringstream why;
+  why << bundle.Path("manifest.json") << ": dt must be from 1e-5 to 1000 s to tell the rate, got "
+      << *bundle.dt() << " (--rate tells another)";
+  throw std::runtime_error(why.str());
 }
 
 std::string TaskOf(const ControllerArgs& args, const Bundle& bundle) {

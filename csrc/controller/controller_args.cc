@@ -101,7 +101,7 @@ const std::map<std::string, Reader>& Readers() {
       {"--log", [](S, S text, A args) { args->log = text; }},
       {"--rate",
        [](S option, S text, A args) {
-         args->rate_hz = ReadNumber(option, text, 1e-3, 1e5, "from 0.001 to 100000 Hz");
+         args->rate_hz = ReadNumber(option, text, kLeastRate, kMostRate, "from 0.001 to 100000 Hz");
        }},
       {"--seconds",
        [](S option, S text, A args) {

@@ -168,6 +168,16 @@ void GuardsOfOtherSizesAreRefused() {
   CHECK_THROWS(Rig(other).Run(1), std::invalid_argument, "the guards must be of the policy's");
 }
 
+void PeriodsThatTakeNoTimeAreRefused() {
+  Rig rig;
+  ControlLoop loop(&rig.clock, &rig.trial_plant, &rig.policy, &rig.guards);
+  for (const std::int64_t period_ns : {std::int64_t{0}, std::int64_t{-1}}) {
+    CHECK_THROWS(loop.Run({period_ns, 3, nullptr}, &rig.result), std::invalid_argument,
+                 "period_ns must be above 0, got " + std::to_string(period_ns));
+  }
+  CHECK(rig.clock.waits == 0 && rig.plant.applied.empty());
+}
+
 void APlantThatFailsEndsTheLoop() {
   Rig rig;
   rig.plant.fails_at = 2;
@@ -311,6 +321,7 @@ int main() {
   td7::ALoopWithoutPlantOnlyWakesUp();
   td7::AStopAppliesTheSafeActionOnceAndAtOnce();
   td7::GuardsOfOtherSizesAreRefused();
+  td7::PeriodsThatTakeNoTimeAreRefused();
   td7::APlantThatFailsEndsTheLoop();
   td7::AnUnsoundObservationHoldsTheLastActionAndThenTakesTheSafeOne();
   td7::AMissingObservationAndABadActionTakeTheSafeAction();
