@@ -269,6 +269,22 @@ def test_readers_stand_hostile_files_under_sanitizers(build, tmp_path):
     run([program])
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["controller/guards.cc", "controller/parity.cc", "controller/safetensors.cc", "policy/policy.h"],
+)
+def test_what_must_tell_nan_does_not_compile_where_the_compiler_takes_none_to_exist(source):
+    if COMPILER is None:
+        pytest.skip("no C++ compiler is installed")
+    command = [COMPILER, "-std=c++17", "-fsyntax-only", f"-I{ROOT / 'csrc'}", "-x", "c++"]
+    run([*command, ROOT / "csrc" / source])
+    for option in ("-ffinite-math-only", "-ffast-math"):
+        result = subprocess.run(
+            [*command, option, ROOT / "csrc" / source], capture_output=True, text=True, check=False
+        )
+        assert result.returncode != 0 and "-ffinite-math-only" in result.stderr
+
+
 BARE = """
 #include <cstdio>
 #include "policy/compiled_policy.h"

@@ -6,6 +6,10 @@
 #include <string>
 #include <utility>
 
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "NaN would pass the guards: compile without -ffinite-math-only and -ffast-math"
+#endif
+
 namespace td7 {
 namespace {
 

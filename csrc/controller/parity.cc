@@ -8,6 +8,10 @@
 #include <string>
 #include <vector>
 
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "NaN would pass for an action: compile without -ffinite-math-only and -ffast-math"
+#endif
+
 namespace td7 {
 
 double ActionError(ControllerPolicy* policy, const Bundle& bundle, const BundleVectors& vectors) {

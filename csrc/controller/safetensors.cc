@@ -13,6 +13,10 @@
 #error "tensors are little-endian and read as they are"
 #endif
 
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "NaN would pass for a number: compile without -ffinite-math-only and -ffast-math"
+#endif
+
 namespace td7 {
 namespace {
 
