@@ -18,6 +18,7 @@ from td7.deploy import export
 from td7.deploy.cpp_source import write_cpp
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import Policy
+from td7.deploy.verify import largest_difference
 from td7.envs.native import spaces
 from td7.extension import core
 from test_replay_cpp import COMPILER, OPTIONS, ROOT
@@ -236,6 +237,25 @@ def test_weights_that_are_not_the_bundle_s_are_refused(check, bundle, change, me
     change_tensors(bundle, "policy.safetensors", change)
     status, text = check(bundle, "--backend", "native")
     assert status == 1 and message in text
+
+
+@pytest.mark.parametrize("half", [1e-3, 1.0, 1e3])
+def test_actions_are_measured_in_half_their_range_as_python_measures_them(check, half, tmp_path):
+    policy = policy_of(SMALL)
+    policy.low.fill_(-half)
+    policy.high.fill_(half)
+    bundle, report = write_bundle(tmp_path / "bundle", policy), tmp_path / "report.json"
+    vectors = load_file(bundle / "vectors.safetensors")
+    made = NativePolicy(policy)(vectors["obs"].numpy())
+    for error, status in ((0.9e-5, 0), (1.1e-5, 1)):
+        vectors["actions"] = torch.from_numpy(made + np.float32(error * half))
+        save_file(vectors, bundle / "vectors.safetensors")
+        rewrite(bundle, facts_of(policy))
+        assert check(bundle, "--backend", "native", "--json", report)[0] == status
+        (result,) = json.loads(report.read_text())["backends"]
+        measured = largest_difference(made, vectors["actions"].numpy(), policy)
+        assert np.float32(result["error"]) == np.float32(measured)
+        assert result["allowed"] == 1e-5
 
 
 def test_vectors_of_another_shape_are_refused(check, bundle):
