@@ -150,6 +150,7 @@ def test_an_edited_manifest_is_refused_and_so_is_another_sum_from_outside(check,
     path = bundle / "manifest.json"
     own = json.loads(path.read_text())["manifest_sha256"]
     assert check(bundle, "--sha256", own)[0] == 0
+    assert check(bundle, "--sha256", own.upper())[0] == 0
     status, text = check(bundle, "--sha256", "0" * 64)
     assert status == 1 and f"manifest.json has the sum {own}, not the one asked for" in text
     path.write_text(path.read_text().replace('"dt": 0.05', '"dt": 0.04'))
@@ -163,6 +164,12 @@ def test_files_that_are_missing_extra_or_no_plain_files_are_refused(check, bundl
     (bundle / "extra.txt").unlink()
     (bundle / "README.md").rename(bundle.parent / "README.md")
     assert "README.md is missing" in check(bundle)[1]
+    (bundle / "README.md").write_text("A policy.\n")
+    (bundle / "policy.safetensors").unlink()
+    rewrite(bundle, facts_of(policy_of(SMALL)))  # the manifest does not tell of it either
+    status, text = check(bundle)
+    assert status == 1 and "policy.safetensors is missing" in text
+    (bundle / "README.md").unlink()
     (bundle / "README.md").symlink_to(bundle.parent / "README.md")
     status, text = check(bundle)
     assert status == 1 and "README.md must be a plain file" in text
@@ -191,7 +198,17 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(check, bundle, name):
         ({"dt": 0}, "dt must be null or seconds from 1e-9 to 1e9, got 0"),
         ({"dt": 1e-12}, "dt must be null or seconds from 1e-9 to 1e9, got 1e-12"),
         ({"dt": 1e300}, "dt must be null or seconds from 1e-9 to 1e9, got 1e+300"),
-        ({"tolerance": 1}, "tolerance must be from 0 to 1e-3, got 1"),
+        ({"tolerance": 1}, "tolerance must be 1e-5, got 1"),
+        ({"tolerance": 1e-6}, "tolerance must be 1e-5, got 1e-06"),
+        ({"variants": None}, "variants must be an object, got null"),
+        (
+            {"variants": {"native-bf16": {"action_error": 1.5}}},
+            "variants.native-bf16.action_error must be from 0 to 1, got 1.5",
+        ),
+        (
+            {"variants": {"native-bf16": {"action_error": -1}}},
+            "variants.native-bf16.action_error must be from 0 to 1, got -1",
+        ),
         ({"tolerance": "none"}, "tolerance must be a number, got 'none'"),
     ],
 )
@@ -199,6 +216,22 @@ def test_a_manifest_that_lacks_what_a_controller_needs_is_refused(check, bundle,
     rewrite(bundle, facts_of(policy_of(SMALL)) | change)
     status, text = check(bundle)
     assert status == 1 and f"manifest.json: {message}" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scale_applied": False}, "actions.scale_applied must be true, got false"),
+        ({"scale_applied": 1}, "actions.scale_applied must be true, got 1"),
+        ({"low": [0, 0], "high": [1, 0]}, "must have actions.low below actions.high, by a finite"),
+        ({"low": [0, -3e38], "high": [1, 3e38]}, "must have actions.low below actions.high, by a"),
+    ],
+)
+def test_actions_of_other_units_or_without_a_range_are_refused(check, bundle, change, message):
+    facts = facts_of(policy_of(SMALL))
+    rewrite(bundle, facts | {"actions": facts["actions"] | change})
+    status, text = check(bundle)
+    assert status == 1 and message in text
 
 
 def test_dt_may_be_null(check, bundle):
@@ -228,7 +261,7 @@ def change_tensors(bundle, name, change):
         (lambda t: t["actor.l3.weight"].mul_(1.01), "actions differ from vectors.safetensors by"),
         (
             lambda t: t["actor.l3.bias"].mul_(torch.nan),
-            "actions differ from vectors.safetensors by",
+            "policy.safetensors must hold finite numbers in actor.l3.bias, got NaN or infinity",
         ),
         (lambda t: t.update(low=t["low"].half()), "low.dtype must be 'F32', got 'F16'"),
     ],
@@ -274,6 +307,9 @@ def test_vectors_of_another_shape_are_refused(check, bundle):
         (["a", "--backend", "libtorch"], "libtorch is NOT BUILT into this program"),
         (["a", "--instruction-set", "mmx"], "--instruction-set must be one that this machine has"),
         (["a", "--sha256"], "--sha256 is unknown or lacks its value"),
+        (["a", "--sha256", ""], "--sha256 must be 64 digits of 0-9 and a-f, got "),
+        (["a", "--sha256", "0" * 63], "--sha256 must be 64 digits of 0-9 and a-f, got 000"),
+        (["a", "--sha256", "g" * 64], "--sha256 must be 64 digits of 0-9 and a-f, got ggg"),
         (["a", "--fast", "1"], "--fast is unknown"),
     ],
 )

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "controller/json.h"
+#include "controller/sha256.h"
 
 namespace td7 {
 
@@ -95,7 +96,11 @@ const std::map<std::string, Reader>& Readers() {
   using A = ControllerArgs*;
   static const std::map<std::string, Reader> readers = {
       {"--backend", [](S, S text, A args) { args->backend = text; }},
-      {"--sha256", [](S, S text, A args) { args->sha256 = text; }},
+      {"--sha256",
+       [](S option, S text, A args) {
+         args->sha256 = ReadSum(text);
+         if (args->sha256.empty()) Refuse(option, "64 digits of 0-9 and a-f", text);
+       }},
       {"--env", [](S, S text, A args) { args->env = text; }},
       {"--model", [](S, S text, A args) { args->model = text; }},
       {"--log", [](S, S text, A args) { args->log = text; }},

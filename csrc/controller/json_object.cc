@@ -29,6 +29,7 @@ const char* KindName(JsonValue::Kind kind) {
 // the value as an error tells it, never long
 std::string Shown(const JsonValue* value) {
   if (value == nullptr) return "nothing";
+  if (value->kind == JsonValue::Kind::kBoolean) return value->boolean ? "true" : "false";
   if (value->kind == JsonValue::Kind::kString && value->string.size() <= 80) {
     return "'" + value->string + "'";
   }
@@ -78,6 +79,10 @@ std::vector<double> JsonObject::Numbers(std::string_view name) const {
     numbers.push_back(item.number);
   }
   return numbers;
+}
+
+void JsonObject::ExpectTrue(std::string_view name) const {
+  if (!Member(name, JsonValue::Kind::kBoolean, "true").boolean) Refuse(name, "true");
 }
 
 JsonObject JsonObject::Object(std::string_view name) const {

@@ -25,6 +25,7 @@ class JsonObject {
   double Number(std::string_view name) const;
   std::vector<double> Numbers(std::string_view name) const;
   JsonObject Object(std::string_view name) const;
+  void ExpectTrue(std::string_view name) const;
   const std::vector<JsonMember>& members() const { return value_->members; }
 
   // "F: PATH.NAME must be WANTED, got ..."

@@ -1,6 +1,7 @@
 #include "controller/safetensors.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <stdexcept>
@@ -93,7 +94,8 @@ Safetensors::Safetensors(std::string_view content, std::string file) : file_(std
   data_.resize(content.size() / sizeof(float));
   if (!content.empty()) std::memcpy(data_.data(), content.data(), content.size());
   for (Place& place : places) {
-    tensors_[place.name] = {std::move(place.shape), data_.data() + place.begin / sizeof(float)};
+    tensors_[place.name] = {std::move(place.shape), data_.data() + place.begin / sizeof(float),
+                            static_cast<std::size_t>((place.end - place.begin) / sizeof(float))};
   }
 }
 
@@ -121,6 +123,10 @@ const float* Safetensors::Floats(const std::string& name,
   const Tensor& tensor = Find(name);
   if (tensor.shape != shape) {
     Refuse("must hold " + name + " " + ShapeText(shape) + ", got " + ShapeText(tensor.shape));
+  }
+  const auto finite = [](float number) { return std::isfinite(number); };
+  if (!std::all_of(tensor.data, tensor.data + tensor.size, finite)) {
+    Refuse("must hold finite numbers in " + name + ", got NaN or infinity");
   }
   return tensor.data;
 }

@@ -105,7 +105,7 @@ def check_facts(manifest: dict[str, Any], policy: PolicyModule) -> None:
     exactly(TOLERANCE)(manifest.get("tolerance"), "tolerance")
     measured = record(
         {
-            "action_error": number(0, 1e3),
+            "action_error": number(0, 1),
             "episode_return": number(-1e300, 1e300),
             "episode_return_float32": number(-1e300, 1e300),
         }
