@@ -1,5 +1,6 @@
 // The guards of a control loop, and files that are whole: NaN never comes out, nor anything out of
 // bounds, whatever goes in. Exits with 0 if all claims hold.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -137,8 +138,33 @@ void AFileIsReplacedWhole() {
   CHECK_THROWS(WriteWhole(path, "newer"), std::runtime_error, ".partial cannot be written");
   CHECK(content() == "new");
   const std::string nowhere = (folder / "no" / "log").string();
-  CHECK_THROWS(ExpectWritable(nowhere), std::runtime_error, "no/log cannot be written: No such");
+  CHECK_THROWS(ExpectWritable(path), std::runtime_error, ".partial cannot be written: File exists");
+  CHECK_THROWS(ExpectWritable(nowhere), std::runtime_error, "partial cannot be written: No such");
   CHECK_THROWS(ExpectWritable(folder.string()), std::runtime_error, "Is a directory");
+  fs::remove_all(folder);
+}
+
+void OnlyPlainFilesAreReplaced() {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / ("td7_no_file_" + std::to_string(getpid()));
+  fs::create_directory(folder);
+  const std::string pipe = (folder / "pipe").string(), link = (folder / "link").string();
+  const std::string precious = (folder / "precious").string();
+  CHECK(mkfifo(pipe.c_str(), 0600) == 0);
+  WriteWhole(precious, "kept");
+  fs::create_symlink(precious, link);
+  for (const std::string& path : {pipe, link, std::string("/dev/null")}) {
+    CHECK_THROWS(ExpectWritable(path), std::runtime_error, " cannot be written: it is no plain");
+    CHECK_THROWS(WriteWhole(path, "new"), std::runtime_error, " cannot be written: it is no plain");
+  }
+  CHECK(fs::is_fifo(pipe) && fs::is_symlink(link));
+  const std::string log = (folder / "log").string();
+  fs::create_symlink(precious, log + ".partial");
+  ExpectWritable(log);
+  CHECK(!fs::exists(fs::symlink_status(log + ".partial")));
+  fs::create_symlink(precious, log + ".partial");
+  WriteWhole(log, "new");
+  CHECK(fs::file_size(log) == 3 && !fs::is_symlink(log) && fs::file_size(precious) == 4);
   fs::remove_all(folder);
 }
 
@@ -151,5 +177,6 @@ int main() {
   td7::NoNanAndNothingOutOfBoundsComesOutWhateverGoesIn();
   td7::SettingsThatAreNoneAreRefused();
   td7::AFileIsReplacedWhole();
+  td7::OnlyPlainFilesAreReplaced();
   return failures > 0 ? 1 : 0;
 }
