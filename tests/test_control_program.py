@@ -1,6 +1,7 @@
 """The program controller: a policy at a fixed rate on MuJoCo's models, and what it does in need."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -186,7 +187,10 @@ def test_a_limit_of_change_slows_actions(control, bundle):
     assert log["actions"]["slowed"] >= 10
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+STOPPERS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT]
+
+
+@pytest.mark.parametrize("number", STOPPERS)
 def test_a_signal_ends_the_loop_with_a_whole_log(started, bundle, tmp_path, number):
     process = started(bundle, "--seconds", "1000")
     time.sleep(0.2)
@@ -194,6 +198,35 @@ def test_a_signal_ends_the_loop_with_a_whole_log(started, bundle, tmp_path, numb
     assert process.wait(timeout=20) == 0
     log = json.loads((tmp_path / "log.json").read_text())
     assert log["ended"] == "stopped" and log["periods"]["done"] < 1000
+
+
+def test_a_program_started_by_nohup_runs_on_without_its_terminal(program, bundle, tmp_path):
+    command = ["nohup", program, bundle, "--seconds", "2", "--log", tmp_path / "log.json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout.readline().startswith(b"running ")
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert json.loads((tmp_path / "log.json").read_text())["ended"] == "time"
+
+
+def test_a_signal_while_files_are_read_ends_the_program(program, bundle, tmp_path):
+    os.mkfifo(tmp_path / "model.xml")  # reading it waits for ever
+    process = subprocess.Popen([program, bundle, "--model", tmp_path / "model.xml"])
+    time.sleep(0.5)
+    process.terminate()
+    assert process.wait(timeout=20) == -signal.SIGTERM
+
+
+def test_a_log_that_fails_in_the_end_leaves_the_summary(started, bundle, tmp_path):
+    process = started(bundle, "--seconds", "1000")
+    (tmp_path / "log.json.partial").mkdir()  # so that nothing can be written
+    process.terminate()
+    said = process.communicate(timeout=20)[0].decode()
+    assert process.returncode == 2
+    summary, error = said.split("controller: ")
+    assert "faults, the last action held 0 times" in summary
+    assert error == f"{tmp_path / 'log.json.partial'} cannot be written: File exists\n"
 
 
 def test_a_killed_program_leaves_no_log_or_the_former_one(started, bundle, tmp_path):
@@ -242,7 +275,7 @@ def test_a_program_killed_as_it_ends_leaves_no_half_written_log(started, bundle,
         (["{}", "--fault", "stale@1", "--stale-ms", "0"], "--fault stale needs a limit"),
         (["{}", "--bare", "--hold", "1"], "--bare controls nothing"),
         (["{}", "--cpu", "-1"], "--cpu must be a whole number from 0 to 1023, got -1"),
-        (["{}", "--log", "/nowhere/log"], "/nowhere/log cannot be written: No such file"),
+        (["{}", "--log", "/nowhere/log"], "/nowhere/log.partial cannot be written: No such"),
         (["{}", "--log"], "--log lacks its value"),
         (["{}", "--fast", "1"], "--fast is unknown"),
     ],

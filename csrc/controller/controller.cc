@@ -1,9 +1,9 @@
 // controller: runs a bundle's policy at a fixed rate on the real MuJoCo model of its task.
 //
 // Before the first period the bundle is checked whole, the policy must reproduce its test vectors
-// (which warms it up), and memory is locked if permitted. SIGTERM and SIGINT end the loop before
-// the next period's work. In the end the safe action is applied and the log is written, whole or
-// not at all: a process that is killed leaves the former log, or none.
+// (which warms it up), and memory is locked if permitted. From then on SIGTERM, SIGINT, SIGHUP and
+// SIGQUIT end the loop before the next period's work. In the end the safe action is applied and the
+// log is written, whole or not at all: a process that is killed leaves the former log, or none.
 //
 // Exit status: 0 if the time is over or a signal ended the loop, whatever faults the log tells of;
 // 1 if the bundle or its policy is refused or the plant failed; 2 for arguments that are wrong, a
@@ -50,8 +50,11 @@ static_assert(std::atomic<bool>::is_always_lock_free, "a signal's handler sets i
 void StopOnSignals() {
   struct sigaction action{};
   action.sa_handler = [](int) { stop.store(true, std::memory_order_relaxed); };
-  sigaction(SIGTERM, &action, nullptr);
-  sigaction(SIGINT, &action, nullptr);
+  for (const int number : {SIGTERM, SIGINT, SIGQUIT}) sigaction(number, &action, nullptr);
+  struct sigaction hangup{};
+  sigaction(SIGHUP, nullptr, &hangup);
+  // nohup has asked to go on without a terminal
+  if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
 }
 
 const Backend& Chosen(const std::string& name) {
@@ -176,6 +179,7 @@ RunLog Control(const ControllerArgs& args) {
   SteadyClock clock;
   ControlLoop loop =
       args.bare ? ControlLoop(&clock) : ControlLoop(&clock, &trial, policy.get(), &guards);
+  StopOnSignals();  // not before: while files are read, a signal has nothing to save
   AskSystem(args, &log.warnings);
   std::cout << "running " << log.plant << " by " << log.backend << " at " << log.rate_hz << " Hz"
             << std::endl;
@@ -190,23 +194,26 @@ RunLog Control(const ControllerArgs& args) {
   return log;
 }
 
-// Errors of the log are those of an argument.
-template <typename Write>
-void ForLog(const ControllerArgs& args, const Write& write) {
-  if (args.log.empty()) return;
+void TryLog(const std::string& path) {
   try {
-    write();
+    ExpectWritable(path);
   } catch (const std::runtime_error& error) {
     throw UsageError(error.what());
   }
 }
 
 int Run(const ControllerArgs& args) {
-  StopOnSignals();
-  ForLog(args, [&] { ExpectWritable(args.log); });
+  if (!args.log.empty()) TryLog(args.log);
   const RunLog log = Control(args);
-  ForLog(args, [&] { WriteWhole(args.log, LogText(log)); });
+  // first what cannot fail any more
   PrintSummary(log, std::cout);
+  std::cout << std::flush;
+  try {
+    if (!args.log.empty()) WriteWhole(args.log, LogText(log));
+  } catch (const std::runtime_error& error) {
+    std::cerr << "controller: " << error.what() << "\n";
+    return 2;
+  }
   return log.loop.end == LoopResult::End::kPlantFailed ? 1 : 0;
 }
 

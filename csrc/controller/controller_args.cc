@@ -27,8 +27,9 @@ const char* const kControllerUsage =
     "  --priority       real-time priority, if permitted\n"
     "  --cpu N          stay on that processor\n"
     "  --fault KIND@PERIOD[+COUNT]  nan or stale observations from there on, for trials\n"
-    "exit status: 0 the time is over or SIGTERM or SIGINT came; 1 the bundle or its policy is\n"
-    "refused, or the plant failed; 2 the arguments are wrong or the log cannot be written\n";
+    "exit status: 0 the time is over, or SIGTERM, SIGINT, SIGHUP or SIGQUIT came; 1 the bundle or\n"
+    "its policy is refused, or the plant failed; 2 the arguments are wrong or the log cannot be\n"
+    "written\n";
 
 namespace {
 
