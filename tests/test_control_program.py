@@ -155,6 +155,16 @@ def test_episodes_are_gymnasium_s_whatever_the_rate(control, any_bundle):
     assert list(returns_of(env, policy_of(SIZES[env]), len(found))) == found
 
 
+def test_the_safe_action_at_the_end_ends_no_episode(control, bundle):
+    """HalfCheetah's episodes are cut after 1000 steps: 999 of the policy, then the safe action."""
+    for _ in range(10):  # until no period was skipped
+        log = control(bundle, "--seconds", "0.999", "--rate", "1000")
+        if log["periods"]["done"] == 999:
+            break
+    assert log["periods"]["done"] == 999
+    assert log["episodes"] == 0 and log["returns"] == []
+
+
 def test_a_bare_loop_only_waits_for_its_periods(control, bundle):
     log = control(bundle, "--bare", "--rate", "1000", "--seconds", "2")
     assert log["periods"]["all"] == 2000 and log["plant"] == log["backend"] == "none"

@@ -49,7 +49,7 @@ void ControlLoop::Run(const LoopSettings& settings, LoopResult* result) {
     period = after;
   }
   if (plant_ == nullptr) return;
-  if (!plant_->Apply(guards_->safe().data())) result->end = LoopResult::End::kPlantFailed;
+  if (!plant_->Finish(guards_->safe().data())) result->end = LoopResult::End::kPlantFailed;
 }
 
 // False if the loop is to end instead.

@@ -40,4 +40,6 @@ bool MujocoPlant::Apply(const float* action) noexcept {
   return simulation_->Reset();
 }
 
+bool MujocoPlant::Finish(const float* action) noexcept { return simulation_->Step(action); }
+
 }  // namespace td7

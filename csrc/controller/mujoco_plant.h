@@ -35,6 +35,7 @@ class MujocoPlant : public Plant {
 
   bool Observe(float* obs, std::int64_t* age_ns) noexcept override;
   bool Apply(const float* action) noexcept override;
+  bool Finish(const float* action) noexcept override;  // ends no episode
 
   std::int64_t episodes() const { return episodes_; }           // ended
   const std::vector<double>& returns() const { return kept_; }  // of the first of them
