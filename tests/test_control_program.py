@@ -51,8 +51,17 @@ def program(tmp_path_factory):
     return folder / "controller"
 
 
-def bundle_of(env, folder):
+def policy_for(env):
+    """A policy within the task's bounds, -1 to 1, but not of all of them."""
     policy = policy_of(SIZES[env])
+    policy.low.div_(2)
+    policy.high.div_(2)
+    policy.high[0] = 1
+    return policy
+
+
+def bundle_of(env, folder):
+    policy = policy_for(env)
     write_bundle(folder, policy)
     write_manifest(folder, facts_of(policy) | {"env": env, "dt": DT[env]})
     return folder
@@ -152,7 +161,7 @@ def test_episodes_are_gymnasium_s_whatever_the_rate(control, any_bundle):
     log = control(bundle, "--seconds", "1", "--rate", "3000")
     found = log["returns"][:3]
     assert len(log["returns"]) == log["episodes"] >= 1
-    assert list(returns_of(env, policy_of(SIZES[env]), len(found))) == found
+    assert list(returns_of(env, policy_for(env), len(found))) == found
 
 
 def test_the_safe_action_at_the_end_ends_no_episode(control, bundle):
@@ -185,10 +194,10 @@ def test_a_bad_observation_holds_then_takes_the_safe_action_and_is_logged(
     assert [(f["kind"], f["entry"]) for f in log["faults"]] == [(kind, entry)] * 5
     assert log["faults"][0]["period"] >= 3  # later if a period was skipped
     at_once = control(
-        bundle, "--seconds", "1", "--fault", f"{fault}@3", "--safe", "1,0,0,0,0,-5e-1"
+        bundle, "--seconds", "1", "--fault", f"{fault}@3", "--safe", "1,0,0,0,0,-2e-1"
     )
     assert at_once["actions"]["held"] == 0 and at_once["actions"]["safe"] == 1
-    assert at_once["settings"]["safe"] == [1, 0, 0, 0, 0, -0.5]
+    assert at_once["settings"]["safe"] == pytest.approx([1, 0, 0, 0, 0, -0.2])
 
 
 def test_a_limit_of_change_slows_actions(control, bundle):
@@ -313,7 +322,7 @@ def test_a_bundle_that_is_not_as_it_was_written_does_not_run(program, tmp_path):
     weights.write_bytes(content)
     tensors = load_file(weights)  # signed anew, but of another policy than the vectors
     save_file(tensors | {"actor.l3.weight": 2 * tensors["actor.l3.weight"]}, weights)
-    write_manifest(bundle, facts_of(policy_of(SIZES["HalfCheetah-v5"])) | {"env": "HalfCheetah-v5"})
+    write_manifest(bundle, facts_of(policy_for("HalfCheetah-v5")) | {"env": "HalfCheetah-v5"})
     assert "actions differ from vectors.safetensors by" in refused(program, bundle)
 
 
@@ -330,6 +339,17 @@ def test_a_dt_that_no_loop_can_keep_does_not_run_unless_a_rate_is_given(
 def test_a_policy_of_other_sizes_than_the_task_s_does_not_run(program, bundle):
     text = refused(program, bundle, "--env", "Hopper-v5")
     assert "is a policy 17 -> 6, Hopper-v5 needs 11 -> 3" in text
+
+
+@pytest.mark.parametrize("bound", ["low", "high"])
+def test_a_policy_whose_actions_the_task_does_not_take_does_not_run(program, bound, tmp_path):
+    policy = policy_for("HalfCheetah-v5")
+    getattr(policy, bound)[3] *= 10
+    bundle = write_bundle(tmp_path / "bundle", policy)
+    low, high = (f"{getattr(policy, name)[3]:g}" for name in ("low", "high"))
+    text = refused(program, bundle, "--env", "HalfCheetah-v5")
+    assert f"is a policy with actions from {low} to {high} at entry 3" in text
+    assert "HalfCheetah-v5 takes them from -1 to 1" in text
 
 
 def test_the_engine_is_found_beside_the_installed_package(tmp_path):

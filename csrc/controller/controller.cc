@@ -102,6 +102,25 @@ std::string ModelOf(const ControllerArgs& args, const TaskDefaults& defaults) {
                    " lies");
 }
 
+// The plant must take what the policy gives.
+void ExpectFit(const Bundle& bundle, const std::string& task, const MujocoPlant& plant) {
+  std::ostringstream why;
+  if (plant.obs_size() != bundle.obs_size() || plant.action_size() != bundle.action_size()) {
+    why << bundle.folder() << " is a policy " << bundle.obs_size() << " -> "
+        << bundle.action_size() << ", " << task << " needs " << plant.obs_size() << " -> "
+        << plant.action_size();
+    throw std::runtime_error(why.str());
+  }
+  for (std::size_t i = 0; i < bundle.low().size(); ++i) {
+    const auto [low, high] = plant.Bounds(static_cast<int>(i));
+    if (low <= bundle.low()[i] && bundle.high()[i] <= high) continue;
+    why << bundle.folder() << " is a policy with actions from " << bundle.low()[i] << " to "
+        << bundle.high()[i] << " at entry " << i << ", " << task << " takes them from " << low
+        << " to " << high;
+    throw std::runtime_error(why.str());
+  }
+}
+
 std::unique_ptr<MujocoPlant> MakePlant(const ControllerArgs& args, const Bundle& bundle) {
   const std::string task = TaskOf(args, bundle);
   std::unique_ptr<MujocoPlant> plant;
@@ -110,13 +129,8 @@ std::unique_ptr<MujocoPlant> MakePlant(const ControllerArgs& args, const Bundle&
   } catch (const std::invalid_argument& error) {
     throw UsageError(error.what());
   }
-  if (plant->obs_size() == bundle.obs_size() && plant->action_size() == bundle.action_size()) {
-    return plant;
-  }
-  std::ostringstream why;
-  why << bundle.folder() << " is a policy " << bundle.obs_size() << " -> " << bundle.action_size()
-      << ", " << task << " needs " << plant->obs_size() << " -> " << plant->action_size();
-  throw std::runtime_error(why.str());
+  ExpectFit(bundle, task, *plant);
+  return plant;
 }
 
 GuardSettings SettingsOf(const ControllerArgs& args, const Bundle& bundle, double rate_hz) {
