@@ -60,11 +60,31 @@ void ActionsAreClippedAndTheirChangesLimited() {
     guards.PassAction(0, true, action.data());
     return action;
   };
-  CHECK((passed(5.0f, 3.0f) == std::vector<float>{1.0f, 3.0f}));  // the first is free to start
-  CHECK((passed(-1.0f, 3.25f) == std::vector<float>{0.5f, 3.25f}));
+  CHECK((passed(5.0f, 2.25f) == std::vector<float>{0.5f, 2.25f}));  // from the safe one
+  CHECK((passed(0.75f, 9.0f) == std::vector<float>{0.75f, 2.75f}));
+  CHECK((passed(1.0f, 3.0f) == std::vector<float>{1.0f, 3.0f}));
   CHECK((passed(kInf, 3.0f) == std::vector<float>{0.0f, 2.0f}));  // the safe one, at once
   CHECK((passed(0.25f, 99.0f) == std::vector<float>{0.25f, 2.5f}));
-  CHECK(guards.clipped() == 2 && guards.slowed() == 2 && guards.saved() == 1);
+  CHECK(guards.clipped() == 2 && guards.slowed() == 3 && guards.saved() == 1);
+}
+
+void NothingIsHeldBeforeThePolicyHasActed() {
+  GuardSettings settings = Wide();
+  settings.hold = 3;
+  settings.safe = {-7.0f};
+  Guards guards(settings);
+  float action[] = {0.0f};
+  const auto substituted = [&](std::int64_t held, std::int64_t saved) {
+    guards.Substitute(action);
+    return action[0] == -7.0f && guards.held() == held && guards.saved() == saved;
+  };
+  CHECK(substituted(0, 1) && substituted(0, 2));
+  guards.PassAction(2, false, action);  // the policy fails: the safe action, once more
+  CHECK(substituted(0, 4));
+  action[0] = 5.0f;
+  guards.PassAction(4, true, action);
+  guards.Substitute(action);
+  CHECK(action[0] == 5.0f && guards.held() == 1 && guards.saved() == 4);
 }
 
 void NoNanAndNothingOutOfBoundsComesOutWhateverGoesIn() {
@@ -174,6 +194,7 @@ void OnlyPlainFilesAreReplaced() {
 int main() {
   td7::AnImplausibleObservationIsNamedByItsEntry();
   td7::ActionsAreClippedAndTheirChangesLimited();
+  td7::NothingIsHeldBeforeThePolicyHasActed();
   td7::NoNanAndNothingOutOfBoundsComesOutWhateverGoesIn();
   td7::SettingsThatAreNoneAreRefused();
   td7::AFileIsReplacedWhole();

@@ -225,14 +225,17 @@ void AMissingObservationAndABadActionTakeTheSafeAction() {
         Is(faults[2], 3, FaultKind::kPolicyFailed, -1));
 }
 
-void AnOldObservationIsOneOlderThanTheLimit() {
+void AnOldObservationIsOneOlderThanTheLimitOrOfTheFuture() {
   GuardSettings settings = Wide();
-  settings.stale_ns = 5;
-  for (const std::int64_t age : {0, 5, 6}) {
-    Rig rig(settings);
-    rig.plant.age = age;
-    rig.Run(1);
-    CHECK(rig.guards.faults_of(FaultKind::kObsStale) == (age > 5 ? 1 : 0));
+  for (const std::int64_t limit : {5, 0}) {  // 0: any age
+    settings.stale_ns = limit;
+    for (const std::int64_t age : {-1, 0, 5, 6}) {
+      Rig rig(settings);
+      rig.plant.age = age;
+      rig.Run(1);
+      const bool stale = limit > 0 && (age > 5 || age < 0);
+      CHECK(rig.guards.faults_of(FaultKind::kObsStale) == (stale ? 1 : 0));
+    }
   }
 }
 
@@ -325,7 +328,7 @@ int main() {
   td7::APlantThatFailsEndsTheLoop();
   td7::AnUnsoundObservationHoldsTheLastActionAndThenTakesTheSafeOne();
   td7::AMissingObservationAndABadActionTakeTheSafeAction();
-  td7::AnOldObservationIsOneOlderThanTheLimit();
+  td7::AnOldObservationIsOneOlderThanTheLimitOrOfTheFuture();
   td7::NothingIsAllocatedInTheLoop();
   td7::BucketsOfTimesHaveTheirEdges();
   td7::PercentilesAreThoseOfTheSortedTimes();
