@@ -22,18 +22,12 @@ HEADERS = Path(
 ).absolute()
 HAVE_HEADERS = (HEADERS / "onnxruntime_cxx_api.h").exists() and find_spec("onnxruntime")
 BACKENDS = ["onnxruntime", "libtorch"] if HAVE_HEADERS else ["libtorch"]
+ONNXRUNTIME = pytest.mark.skipif(
+    not HAVE_HEADERS,
+    reason="no headers of onnxruntime: make onnxruntime-headers (150 MB, needs npm)",
+)
 EACH_BACKEND = pytest.mark.parametrize(
-    "backend",
-    [
-        pytest.param(
-            "onnxruntime",
-            marks=pytest.mark.skipif(
-                not HAVE_HEADERS,
-                reason="no headers of onnxruntime: make onnxruntime-headers (150 MB, needs npm)",
-            ),
-        ),
-        "libtorch",
-    ],
+    "backend", [pytest.param("onnxruntime", marks=ONNXRUNTIME), "libtorch"]
 )
 
 
@@ -97,6 +91,51 @@ def test_bundle_check_finds_no_allocation_in_the_native_loop(project, bundle, tm
     for name in ("native", "native-bf16"):
         assert results[name]["status"] == "passed"
         assert results[name]["allocations_per_call"] == 0
+
+
+def with_graph(folder, change):
+    """Write a bundle whose graphs `change` has made, from a model, to something else."""
+    import onnx
+
+    policy = policy_of(LARGE)
+    bundle = write_bundle(folder, policy, graphs=True)
+    model = onnx.load(bundle / "policy_batch1.onnx")
+    (bundle / "policy_batch1.onnx").write_bytes(change(model) or model.SerializeToString())
+    write_manifest(bundle, facts_of(policy))
+    return bundle
+
+
+@ONNXRUNTIME
+@pytest.mark.parametrize("place", ["weights.bin", "../weights.bin", "/etc/hostname"])
+def test_a_graph_that_reads_other_files_is_refused_before_they_are_read(project, tmp_path, place):
+    def lead_out(model):
+        weight = model.graph.initializer[0]
+        weight.ClearField("raw_data")
+        weight.data_location = 1  # EXTERNAL
+        weight.external_data.add(key="location", value=place)
+
+    bundle = with_graph(tmp_path / "bundle", lead_out)
+    command = [project / "bundle_check", bundle, "--backend", "onnxruntime"]
+    refused = r"policy_batch1.onnx is refused by onnxruntime: its weights lie in another file"
+    with pytest.raises(AssertionError, match=refused):
+        run(command)
+
+
+@ONNXRUNTIME
+def test_a_key_whose_length_is_written_longer_than_needed_is_found_too(project, tmp_path):
+    bundle = with_graph(tmp_path / "bundle", lambda _: b"\x0a\x88\x80\x00location\x12\x01x")
+    with pytest.raises(AssertionError, match="its weights lie in another file"):
+        run([project / "bundle_check", bundle, "--backend", "onnxruntime"])
+
+
+@ONNXRUNTIME
+def test_a_graph_whose_facts_speak_of_a_location_runs(project, tmp_path):
+    def describe(model):
+        for key, value in {"obs": '{"names": ["location"]}', "joint_names": "location,hip"}.items():
+            model.metadata_props.add(key=key, value=value)
+
+    bundle = with_graph(tmp_path / "bundle", describe)
+    run([project / "bundle_check", bundle, "--backend", "onnxruntime", "--calls", "10"])
 
 
 @EACH_BACKEND
