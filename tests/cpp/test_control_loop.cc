@@ -3,10 +3,13 @@
 // Exits with 0 if all claims hold.
 #include <algorithm>
 #include <atomic>
+#include <clocale>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <locale>
 #include <random>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -314,6 +317,37 @@ void TheLogIsJsonWhateverIsInIt() {
   CHECK(value.Find("returns")->items[1].kind == JsonValue::Kind::kNull);
 }
 
+// Groups digits by thousands and writes a comma in a number.
+class OtherNumbers : public std::numpunct<char> {
+  char do_decimal_point() const override { return ','; }
+  char do_thousands_sep() const override { return '.'; }
+  std::string do_grouping() const override { return "\3"; }
+};
+
+void TheLogAndTheSummaryAreTheSameUnderEveryLocale() {
+  RunLog log;
+  log.loop.done = 1234567;
+  log.loop.lateness.Add(1234567);
+  log.rate_hz = 1234.5;
+  log.returns = {0.5};
+  const auto texts = [&] {
+    std::ostringstream summary;
+    PrintSummary(log, summary);
+    return LogText(log) + summary.str();
+  };
+  const std::string text = texts();
+  CHECK(text.find("1234567 periods") != text.npos && text.find("1234.5 Hz") != text.npos);
+  const std::locale before = std::locale::global(
+      std::locale(std::locale::classic(), new OtherNumbers));
+  CHECK(texts() == text);
+  std::locale::global(before);
+  for (const char* const name : {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8"}) {  // if there are any
+    std::setlocale(LC_ALL, name);
+    CHECK(texts() == text);
+  }
+  std::setlocale(LC_ALL, "C");
+}
+
 }  // namespace
 }  // namespace td7
 
@@ -334,5 +368,6 @@ int main() {
   td7::PercentilesAreThoseOfTheSortedTimes();
   td7::TheSystemsClockWaitsForATimeAndNotForSoLong();
   td7::TheLogIsJsonWhateverIsInIt();
+  td7::TheLogAndTheSummaryAreTheSameUnderEveryLocale();
   return failures > 0 ? 1 : 0;
 }
