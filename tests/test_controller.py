@@ -180,6 +180,22 @@ def test_a_bundle_of_nothing_that_could_be_checked_does_not_pass(check, bundle):
     assert status == 1 and "policy.safetensors is missing" in text
 
 
+def test_what_a_bundle_says_does_not_act_on_the_terminal(check, bundle):
+    evil = "\x1b]0;title\x07\x9b2J" + "é" * 200
+    facts = facts_of(policy_of(SMALL))
+    shown = r"\x1b]0;title\x07"
+    for change in ({"schema": evil}, {"variants": {evil: 1}}, {"tolerance": evil}):
+        rewrite(bundle, facts | change)
+        status, text = check(bundle)
+        assert status == 1 and shown in text and "é..." in text and "\x1b" not in text
+        assert "\x9b" not in text and len(text) < 300
+    rewrite(bundle, facts, more_sums={evil: "0" * 64})
+    assert shown in check(bundle)[1]
+    rewrite(bundle, facts)
+    (bundle / "\x1b[2J").touch()
+    assert r"\x1b[2J is not in the manifest" in check(bundle)[1]
+
+
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b", "..", "", "a\\b", "a\0b"])
 def test_a_name_that_leads_out_of_the_folder_is_refused(check, bundle, name):
     (bundle.parent / "secret").write_text("secret")

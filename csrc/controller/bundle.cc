@@ -13,6 +13,7 @@
 #include "controller/json_object.h"
 #include "controller/safetensors.h"
 #include "controller/sha256.h"
+#include "controller/terminal_text.h"
 
 #if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
 #error "infinity would pass for a number: compile without -ffinite-math-only and -ffast-math"
@@ -143,7 +144,7 @@ void Bundle::ReadManifest() {
   const JsonObject sums = manifest.Object("sha256");
   for (const JsonMember& member : sums.members()) {
     if (!IsPlainName(member.name) || member.name == kManifest) {
-      Refuse(path, "names a file that no bundle holds: '" + member.name.substr(0, 80) + "'");
+      Refuse(path, "names a file that no bundle holds: '" + ShortText(member.name) + "'");
     }
     if (!IsSum(sums.String(member.name))) sums.Refuse(member.name, "64 digits of 0-9 and a-f");
     sums_[member.name] = member.value.string;
@@ -182,7 +183,7 @@ void Bundle::CheckFiles() const {
   fs::directory_iterator at(folder_, error);
   for (; !error && at != fs::directory_iterator(); at.increment(error)) {
     const std::string name = at->path().filename().string();
-    if (name != kManifest && !Holds(name)) Refuse(Path(name), "is not in the manifest");
+    if (name != kManifest && !Holds(name)) Refuse(Path(ShortText(name)), "is not in the manifest");
   }
   if (error) Refuse(folder_, "cannot be listed: " + error.message());
   if (!Holds(kWeights)) Refuse(Path(kWeights), "is missing");

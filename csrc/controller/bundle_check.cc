@@ -21,6 +21,7 @@
 #include "controller/latency.h"
 #include "controller/parity.h"
 #include "controller/sha256.h"
+#include "controller/terminal_text.h"
 #include "simd/instruction_set.h"
 
 namespace td7 {
@@ -183,10 +184,10 @@ int main(int argc, char** argv) {
   try {
     return td7::Run(td7::ReadArguments(argc, argv));
   } catch (const td7::UsageError& error) {
-    std::cerr << "bundle_check: " << error.what() << "\n" << td7::kUsage;
+    std::cerr << "bundle_check: " << td7::TerminalText(error.what(), true) << "\n" << td7::kUsage;
     return 2;
   } catch (const std::exception& error) {
-    std::cerr << "bundle_check: " << error.what() << "\n";
+    std::cerr << "bundle_check: " << td7::TerminalText(error.what(), true) << "\n";
     return 1;
   }
 }

@@ -33,6 +33,7 @@
 #include "controller/parity.h"
 #include "controller/realtime.h"
 #include "controller/run_log.h"
+#include "controller/terminal_text.h"
 #include "controller/trial_plant.h"
 #include "controller/whole_file.h"
 #include "rollout/tasks/defaults.h"
@@ -91,7 +92,8 @@ double RateOf(const ControllerArgs& args, const Bundle& bundle) {
 
 std::string TaskOf(const ControllerArgs& args, const Bundle& bundle) {
   if (!args.env.empty()) return args.env;
-  return JsonObject(bundle.manifest(), bundle.Path("manifest.json")).String("env");
+  const std::string& env = JsonObject(bundle.manifest(), bundle.Path("manifest.json")).String("env");
+  return ShortText(env);  // every task's id is short
 }
 
 std::string ModelOf(const ControllerArgs& args, const TaskDefaults& defaults) {
@@ -225,7 +227,7 @@ int Run(const ControllerArgs& args) {
   try {
     if (!args.log.empty()) WriteWhole(args.log, LogText(log));
   } catch (const std::runtime_error& error) {
-    std::cerr << "controller: " << error.what() << "\n";
+    std::cerr << "controller: " << td7::TerminalText(error.what(), true) << "\n";
     return 2;
   }
   return log.loop.end == LoopResult::End::kPlantFailed ? 1 : 0;
@@ -242,10 +244,10 @@ int main(int argc, char** argv) {
   try {
     return td7::Run(td7::ReadControllerArgs(argc, argv));
   } catch (const td7::UsageError& error) {
-    std::cerr << "controller: " << error.what() << "\n" << td7::kControllerUsage;
+    std::cerr << "controller: " << td7::TerminalText(error.what(), true) << "\n" << td7::kControllerUsage;
     return 2;
   } catch (const std::exception& error) {
-    std::cerr << "controller: " << error.what() << "\n";
+    std::cerr << "controller: " << td7::TerminalText(error.what(), true) << "\n";
     return 1;
   }
 }

@@ -9,6 +9,7 @@
 
 #include "controller/json.h"
 #include "controller/json_object.h"
+#include "controller/terminal_text.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "tensors are little-endian and read as they are"
@@ -86,7 +87,7 @@ Safetensors::Safetensors(std::string_view content, std::string file) : file_(std
             [](const Place& a, const Place& b) { return a.begin < b.begin; });
   std::uint64_t used = 0;
   for (const Place& place : places) {
-    if (place.begin != used) Refuse("has a gap or an overlap before tensor " + place.name);
+    if (place.begin != used) Refuse("has a gap or an overlap before tensor " + ShortText(place.name));
     used = place.end;
   }
   if (used != content.size()) Refuse("has bytes that belong to no tensor");
