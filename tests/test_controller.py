@@ -342,6 +342,17 @@ def test_readers_stand_hostile_files_under_sanitizers(build, tmp_path):
     run([program])
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc's malloc is replaced")
+def test_allocations_of_libraries_are_counted(tmp_path):
+    """Without sanitizers, which have a malloc of their own, and with symbols hidden as elsewhere."""
+    if COMPILER is None:
+        pytest.skip("no C++ compiler is installed")
+    sources = ["tests/cpp/test_allocations.cc", "csrc/controller/allocations.cc"]
+    flags = ["-std=c++17", "-O1", "-fvisibility=hidden", f"-I{ROOT / 'csrc'}"]
+    run([COMPILER, *flags, *(ROOT / source for source in sources), "-o", tmp_path / "program"])
+    run([tmp_path / "program"])
+
+
 @pytest.mark.parametrize(
     "source",
     ["controller/guards.cc", "controller/parity.cc", "controller/safetensors.cc", "policy/policy.h"],

@@ -13,16 +13,18 @@ namespace td7 {
 inline std::string TerminalText(std::string_view text, bool lines = false) {
   constexpr const char* kDigits = "0123456789abcdef";
   std::string out;
-  unsigned char before = 0;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool control = byte < 0x20 || byte == 0x7F || (before == 0xC2 && byte < 0xA0);
-    if (control && !(lines && c == '\n')) {
-      out += std::string("\\x") + kDigits[byte >> 4] + kDigits[byte & 15U];
+  std::size_t left = 0;  // of a character that is escaped
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
+    if (byte < 0x20 || byte == 0x7F) left = lines && text[i] == '\n' ? 0 : 1;
+    if (byte == 0xC2 && next >= 0x80 && next < 0xA0) left = 2;
+    if (left == 0) {
+      out += text[i];
     } else {
-      out += c;
+      out += std::string("\\x") + kDigits[byte >> 4] + kDigits[byte & 15U];
+      --left;
     }
-    before = byte;
   }
   return out;
 }
