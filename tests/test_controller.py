@@ -445,6 +445,17 @@ def test_a_project_finds_the_package_that_pip_installed(bundle, tmp_path):
     assert consumer(tmp_path / "build", bundle, *options).startswith("native ")
 
 
+def test_a_project_that_uses_the_library_keeps_its_own_flags(tmp_path):
+    """Of a program that includes policy/policy.h itself, td7::policy asks for -ffp-contract=off."""
+    command = [BIN / "cmake", "-G", "Ninja", "-S", ROOT / "tests" / "consumer", "-B", tmp_path]
+    options = [f"-Dtd7_DIR={td7.cmake_dir()}", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"]
+    run([*command, *options, f"-DCMAKE_MAKE_PROGRAM={BIN / 'ninja'}"])
+    commands = json.loads((tmp_path / "compile_commands.json").read_text())
+    off = {Path(each["file"]).name for each in commands if "-ffp-contract=off" in each["command"]}
+    assert {"native_backend.cc", "parity.cc"} <= off and "main.cc" not in off
+    assert "CMAKE_HAVE_LIBC_PTHREAD" in (tmp_path / "CMakeCache.txt").read_text()
+
+
 def test_a_project_finds_the_package_that_cmake_installed(build, bundle, tmp_path):
     run([BIN / "cmake", "--install", build, "--prefix", tmp_path / "prefix"])
     assert (tmp_path / "prefix" / "bin" / "bundle_check").exists()

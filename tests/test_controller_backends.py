@@ -14,7 +14,7 @@ import torch
 
 import td7
 from controller_bundle import LARGE, facts_of, policy_of, write_bundle, write_manifest
-from test_controller import cmake, run
+from test_controller import BIN, cmake, run
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 HEADERS = Path(
@@ -42,12 +42,14 @@ def onnxruntime_options():
 def project(tmp_path_factory):
     """The consumer project and bundle_check with every backend whose headers are there."""
     folder = tmp_path_factory.mktemp("project")
+    # as in a virtual environment within the project
+    (folder / "venv").symlink_to(Path(torch.__file__).parents[1])
     options = {
         "td7_DIR": td7.cmake_dir(),
         "BACKENDS": ";".join(BACKENDS),
         "BUNDLE_CHECK": "ON",
         "CMAKE_BUILD_TYPE": "Release",
-        "CMAKE_PREFIX_PATH": torch.utils.cmake_prefix_path,
+        "CMAKE_PREFIX_PATH": folder / "venv" / "torch" / "share" / "cmake",
         **(onnxruntime_options() if HAVE_HEADERS else {}),
     }
     cmake(Path(__file__).parent / "consumer", folder, *(f"-D{k}={v}" for k, v in options.items()))
@@ -67,6 +69,18 @@ def test_a_user_s_project_reproduces_the_vectors(project, bundle, backend):
     names = [line.split()[0] for line in run([project / "consumer", bundle]).splitlines()]
     assert names == ["native", *BACKENDS]
     assert backend in names
+
+
+@EACH_BACKEND
+def test_an_installed_program_finds_its_libraries(project, bundle, tmp_path, backend):
+    """Those that lie in the project's tree, too, and the link that onnxruntime's soname needs."""
+    run([BIN / "cmake", "--install", project, "--prefix", tmp_path])
+    check = [tmp_path / "bin" / "bundle_check", bundle, "--backend", backend, "--calls", "10"]
+    away = project.rename(project.with_name("away"))  # nothing is taken from where it was built
+    try:
+        assert backend in run(check)
+    finally:
+        away.rename(project)
 
 
 @EACH_BACKEND

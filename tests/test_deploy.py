@@ -36,6 +36,13 @@ def bundle(run, tmp_path):
     return tmp_path / "bundle"
 
 
+def test_a_manifest_with_other_ends_of_lines_is_not_as_it_was_written(bundle):
+    path = bundle / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    with pytest.raises(ValueError, match=r"manifest\.json is not as it was written"):
+        verify(bundle)
+
+
 def test_policy_takes_one_observation_or_a_batch_and_stays_within_the_bounds(run):
     policy = td7.load_policy(policy_folder(run, 0))
     obs = np.random.default_rng(0).standard_normal((20, 3)) * 100

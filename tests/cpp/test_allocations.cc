@@ -1,6 +1,7 @@
 // Allocations of libraries are counted, too, and made as the standard says. Exits with 0 if all
 // claims hold.
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -20,11 +21,12 @@ void WhatTheLibraryOfCAllocatesIsCounted() {
 
 void AlignmentsThatAreNoneAreRefused() {
   int mark = 0;
-  for (volatile std::size_t alignment : {0, 1, 3, 4, 24}) {
+  const std::size_t none[] = {0, 1, 3, 4, 24}, some[] = {8, 64, 4096};
+  for (const std::size_t alignment : none) {
     void* memory = &mark;
     CHECK(posix_memalign(&memory, alignment, 8) == EINVAL && memory == &mark);
   }
-  for (volatile std::size_t alignment : {8, 64, 4096}) {
+  for (const std::size_t alignment : some) {
     void* memory = nullptr;
     CHECK(posix_memalign(&memory, alignment, 8) == 0);
     CHECK(reinterpret_cast<std::uintptr_t>(memory) % alignment == 0);

@@ -77,7 +77,8 @@ def replay(bundle: Bundle) -> list[Verified]:
 
     A difference of actions is measured in units of half their range, one of embeddings as it is.
     Raises ValueError for outputs that differ from eager torch by more than 1e-5, or than the
-    manifest states. A `.pt2` file is not opened: loading one unpickles.
+    manifest states. A `.pt2` file is not opened: loading one unpickles. Of `policy.h` only the sum
+    is checked.
     """
     results = []
     for name, (graph, inputs, output) in graphs(bundle.policy).items():
