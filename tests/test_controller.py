@@ -355,7 +355,12 @@ def test_allocations_of_libraries_are_counted(tmp_path):
 
 @pytest.mark.parametrize(
     "source",
-    ["controller/guards.cc", "controller/parity.cc", "controller/safetensors.cc", "policy/policy.h"],
+    [
+        "controller/guards.cc",
+        "controller/parity.cc",
+        "controller/safetensors.cc",
+        "policy/policy.h",
+    ],
 )
 def test_what_must_tell_nan_does_not_compile_where_the_compiler_takes_none_to_exist(source):
     if COMPILER is None:

@@ -87,13 +87,17 @@ void* Allocate(std::size_t bytes, std::size_t alignment) {
 }
 }  // namespace
 
-TD7_FOR_ALL void* operator new(std::size_t bytes) { return Allocate(bytes, alignof(std::max_align_t)); }
+TD7_FOR_ALL void* operator new(std::size_t bytes) {
+  return Allocate(bytes, alignof(std::max_align_t));
+}
 TD7_FOR_ALL void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return Allocate(bytes, static_cast<std::size_t>(alignment));
 }
 TD7_FOR_ALL void operator delete(void* memory) noexcept { std::free(memory); }
 TD7_FOR_ALL void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 TD7_FOR_ALL void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-TD7_FOR_ALL void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+TD7_FOR_ALL void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
 
 #endif

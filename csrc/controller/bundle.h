@@ -35,7 +35,7 @@ class Bundle {
   const std::vector<float>& low() const { return low_; }             // [A], finite, low < high
   const std::vector<float>& high() const { return high_; }           // [A]
   std::optional<double> dt() const { return dt_; }  // seconds between two actions, 1e-9 to 1e9
-  double tolerance() const { return tolerance_; }                    // of a float32 backend
+  double tolerance() const { return tolerance_; }   // of a float32 backend
 
   // What another variant's actions may be off ("native-bf16"), in units of half their range, unless
   // the manifest does not tell.

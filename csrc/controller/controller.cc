@@ -92,7 +92,8 @@ double RateOf(const ControllerArgs& args, const Bundle& bundle) {
 
 std::string TaskOf(const ControllerArgs& args, const Bundle& bundle) {
   if (!args.env.empty()) return args.env;
-  const std::string& env = JsonObject(bundle.manifest(), bundle.Path("manifest.json")).String("env");
+  const std::string& env =
+      JsonObject(bundle.manifest(), bundle.Path("manifest.json")).String("env");
   return ShortText(env);  // every task's id is short
 }
 
@@ -108,9 +109,8 @@ std::string ModelOf(const ControllerArgs& args, const TaskDefaults& defaults) {
 void ExpectFit(const Bundle& bundle, const std::string& task, const MujocoPlant& plant) {
   std::ostringstream why;
   if (plant.obs_size() != bundle.obs_size() || plant.action_size() != bundle.action_size()) {
-    why << bundle.folder() << " is a policy " << bundle.obs_size() << " -> "
-        << bundle.action_size() << ", " << task << " needs " << plant.obs_size() << " -> "
-        << plant.action_size();
+    why << bundle.folder() << " is a policy " << bundle.obs_size() << " -> " << bundle.action_size()
+        << ", " << task << " needs " << plant.obs_size() << " -> " << plant.action_size();
     throw std::runtime_error(why.str());
   }
   for (std::size_t i = 0; i < bundle.low().size(); ++i) {
@@ -244,7 +244,8 @@ int main(int argc, char** argv) {
   try {
     return td7::Run(td7::ReadControllerArgs(argc, argv));
   } catch (const td7::UsageError& error) {
-    std::cerr << "controller: " << td7::TerminalText(error.what(), true) << "\n" << td7::kControllerUsage;
+    std::cerr << "controller: " << td7::TerminalText(error.what(), true) << "\n"
+              << td7::kControllerUsage;
     return 2;
   } catch (const std::exception& error) {
     std::cerr << "controller: " << td7::TerminalText(error.what(), true) << "\n";

@@ -146,8 +146,8 @@ void PrintSummary(const RunLog& log, std::ostream& out) {
   line("policy  ", loop.policy);
   line("work    ", loop.work);
   text << "  " << FaultCount(log) << " faults, the last action held " << log.held
-      << " times, the safe one taken " << log.saved << " times, " << log.episodes
-      << " episodes ended\n";
+       << " times, the safe one taken " << log.saved << " times, " << log.episodes
+       << " episodes ended\n";
   for (const std::string& warning : log.warnings) text << "  warning: " << warning << "\n";
   if (!log.error.empty()) text << "  the plant failed: " << log.error << "\n";
   out << text.str();

@@ -87,7 +87,8 @@ Safetensors::Safetensors(std::string_view content, std::string file) : file_(std
             [](const Place& a, const Place& b) { return a.begin < b.begin; });
   std::uint64_t used = 0;
   for (const Place& place : places) {
-    if (place.begin != used) Refuse("has a gap or an overlap before tensor " + ShortText(place.name));
+    if (place.begin != used)
+      Refuse("has a gap or an overlap before tensor " + ShortText(place.name));
     used = place.end;
   }
   if (used != content.size()) Refuse("has bytes that belong to no tensor");

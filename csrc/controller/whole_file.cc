@@ -72,7 +72,9 @@ std::string PartialOf(const std::string& path) {
 
 void ExpectWritable(const std::string& path) {
   const std::string partial = PartialOf(path);
-  { const OpenFile file(partial, kNew); }
+  {
+    const OpenFile file(partial, kNew);
+  }
   unlink(partial.c_str());
 }
 

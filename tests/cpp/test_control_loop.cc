@@ -337,8 +337,8 @@ void TheLogAndTheSummaryAreTheSameUnderEveryLocale() {
   };
   const std::string text = texts();
   CHECK(text.find("1234567 periods") != text.npos && text.find("1234.5 Hz") != text.npos);
-  const std::locale before = std::locale::global(
-      std::locale(std::locale::classic(), new OtherNumbers));
+  const std::locale before =
+      std::locale::global(std::locale(std::locale::classic(), new OtherNumbers));
   CHECK(texts() == text);
   std::locale::global(before);
   for (const char* const name : {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8"}) {  // if there are any
