@@ -308,6 +308,27 @@ def test_actions_are_measured_in_half_their_range_as_python_measures_them(check,
         assert result["allowed"] == 1e-5
 
 
+@pytest.mark.parametrize("centre", [300.0, -1e4])
+def test_one_rounding_of_an_action_is_allowed_far_from_zero_and_two_are_not(
+    check, centre, tmp_path
+):
+    policy = policy_of(SMALL)
+    policy.low.fill_(centre - 1)
+    policy.high.fill_(centre + 1)
+    bundle, report = write_bundle(tmp_path / "bundle", policy), tmp_path / "report.json"
+    vectors = load_file(bundle / "vectors.safetensors")
+    made = NativePolicy(policy)(vectors["obs"].numpy())
+    rounding = np.spacing(np.float32(abs(centre)))
+    for roundings, status in ((1, 0), (2, 1)):
+        vectors["actions"] = torch.from_numpy(made + np.float32(roundings) * rounding)
+        save_file(vectors, bundle / "vectors.safetensors")
+        rewrite(bundle, facts_of(policy))
+        assert check(bundle, "--backend", "native", "--json", report)[0] == status
+        (result,) = json.loads(report.read_text())["backends"]
+        measured = largest_difference(made, vectors["actions"].numpy(), policy)
+        assert np.float32(result["error"]) == np.float32(measured)
+
+
 def test_vectors_of_another_shape_are_refused(check, bundle):
     change_tensors(bundle, "vectors.safetensors", lambda t: t.update(obs=torch.zeros(64, 4)))
     status, text = check(bundle)
@@ -344,7 +365,7 @@ def test_readers_stand_hostile_files_under_sanitizers(build, tmp_path):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc's malloc is replaced")
 def test_allocations_of_libraries_are_counted(tmp_path):
-    """Without sanitizers, which have a malloc of their own, and with symbols hidden as elsewhere."""
+    """Without sanitizers, which have a malloc of their own, and with symbols hidden."""
     if COMPILER is None:
         pytest.skip("no C++ compiler is installed")
     sources = ["tests/cpp/test_allocations.cc", "csrc/controller/allocations.cc"]

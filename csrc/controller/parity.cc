@@ -14,6 +14,17 @@
 
 namespace td7 {
 
+namespace {
+
+// In float32, as td7.deploy.verify has it.
+float UnitOf(float low, float high) {
+  const float most = std::max(std::abs(low), std::abs(high));
+  const float rounding = std::nextafter(most, std::numeric_limits<float>::infinity()) - most;
+  return std::max((high - low) / 2, rounding * 1e5f);
+}
+
+}  // namespace
+
 double ActionError(ControllerPolicy* policy, const Bundle& bundle, const BundleVectors& vectors) {
   const std::string name = policy->name();
   if (policy->obs_size() != bundle.obs_size() || policy->action_size() != bundle.action_size()) {
@@ -28,9 +39,8 @@ double ActionError(ControllerPolicy* policy, const Bundle& bundle, const BundleV
       throw std::runtime_error(name + " failed on test vector " + std::to_string(row));
     }
     for (std::size_t i = 0; i < size; ++i) {
-      // in float32, as td7.deploy.verify measures it
-      const float half = (bundle.high()[i] - bundle.low()[i]) / 2;
-      const float error = std::abs(action[i] - vectors.actions[row * size + i]) / half;
+      const float unit = UnitOf(bundle.low()[i], bundle.high()[i]);
+      const float error = std::abs(action[i] - vectors.actions[row * size + i]) / unit;
       if (std::isnan(error)) return std::numeric_limits<double>::infinity();
       most = std::max(most, error);
     }

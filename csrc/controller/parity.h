@@ -10,8 +10,9 @@
 
 namespace td7 {
 
-// The largest difference from the vectors' actions, in units of half their range, to the bit as
-// td7.deploy.verify measures it. Infinity if an action is NaN.
+// The largest difference from the vectors' actions, to the bit as td7.deploy.verify measures it: in
+// units of half their range, or, where the bounds lie so far from 0 that one rounding of an action
+// would be more than 1e-5 of that, in the unit of which it is 1e-5. Infinity if an action is NaN.
 double ActionError(ControllerPolicy* policy, const Bundle& bundle, const BundleVectors& vectors);
 
 // What ActionError may be: the manifest's action_error for a backend whose name is a variant of it,

@@ -96,10 +96,20 @@ def replay(bundle: Bundle) -> list[Verified]:
 
 
 def largest_difference(made: Float32, wanted: Float32, policy: PolicyModule | None) -> float:
-    """Return the largest difference, of a policy's actions in units of half their range."""
-    unit = 1.0 if policy is None else ((policy.high - policy.low) / 2).numpy()
+    """Return the largest difference, of a policy's actions in units of half their range.
+
+    Where the bounds lie so far from 0 that one rounding of an action would be more than 1e-5 of
+    that, the unit is the one of which it is 1e-5.
+    """
+    unit = 1.0 if policy is None else _units(policy.low.numpy(), policy.high.numpy())
     with np.errstate(all="ignore"):  # what overflows differs by too much
         return float((np.abs(made - wanted) / unit).max())
+
+
+def _units(low: Float32, high: Float32) -> Float32:
+    rounding = np.spacing(np.maximum(np.abs(low), np.abs(high)))
+    units: Float32 = np.maximum((high - low) / 2, rounding * np.float32(1e5))
+    return units
 
 
 def _ways(bundle: Bundle, graph: str, output: str) -> dict[str, Run]:
