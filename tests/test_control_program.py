@@ -13,18 +13,15 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-import td7
 from controller_bundle import facts_of, policy_of, write_bundle, write_manifest
 from td7.deploy.native import NativePolicy
-from test_controller import BIN, cmake, run
-from test_replay_cpp import COMPILER, OPTIONS, ROOT
+from test_controller import BIN, cmake
+from test_replay_cpp import COMPILER, ROOT
 
 MUJOCO, NUMPY = Path(mujoco.__file__).parent, Path(np.__file__).parent
 MODELS = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
 SIZES = {"HalfCheetah-v5": (17, 6, 8, 16, 16), "Hopper-v5": (11, 3, 8, 16, 16)}
 DT = {"HalfCheetah-v5": 0.05, "Hopper-v5": 0.008}
-GUARDED = "guards whole_file".split()
-LOOP = "guards control_loop loop_clock run_log json allocations".split()
 
 
 @pytest.fixture(scope="module")
@@ -108,19 +105,6 @@ def started(program, tmp_path):
     for process in processes:
         process.kill()
         process.communicate()
-
-
-@pytest.mark.parametrize(
-    ("name", "parts"), [("test_control_guards", GUARDED), ("test_control_loop", LOOP)]
-)
-def test_program_passes_under_sanitizers(tmp_path, name, parts):
-    if COMPILER is None:
-        pytest.skip("no C++ compiler is installed")
-    sources = [ROOT / "csrc" / "controller" / f"{part}.cc" for part in parts]
-    source = ROOT / "tests" / "cpp" / f"{name}.cc"
-    options = [*OPTIONS, "-O0", f"-I{ROOT / 'csrc'}"]  # optimised, they compile three times as long
-    run([COMPILER, *options, source, *sources, "-o", tmp_path / name])
-    run([tmp_path / name])
 
 
 def test_a_policy_runs_at_the_task_s_dt_without_allocating(control, any_bundle):
@@ -350,17 +334,3 @@ def test_a_policy_whose_actions_the_task_does_not_take_does_not_run(program, bou
     text = refused(program, bundle, "--env", "HalfCheetah-v5")
     assert f"is a policy with actions from {low} to {high} at entry 3" in text
     assert "HalfCheetah-v5 takes them from -1 to 1" in text
-
-
-def test_the_engine_is_found_beside_the_installed_package(tmp_path):
-    """Only configured: building it takes long (the next test)."""
-    command = [BIN / "cmake", "-G", "Ninja", "-S", ROOT / "tests" / "consumer", "-B", tmp_path]
-    options = [f"-Dtd7_DIR={td7.cmake_dir()}", "-DBACKENDS=engine", "-DCONTROLLER=ON"]
-    run([*command, *options, f"-DCMAKE_MAKE_PROGRAM={BIN / 'ninja'}"])
-
-
-@pytest.mark.long
-def test_a_user_s_project_builds_the_program_from_the_installed_package(bundle, tmp_path):
-    options = [f"-Dtd7_DIR={td7.cmake_dir()}", "-DBACKENDS=engine", "-DCONTROLLER=ON"]
-    cmake(ROOT / "tests" / "consumer", tmp_path / "build", *options)
-    run([tmp_path / "build" / "controller", bundle, "--seconds", "0.5"])

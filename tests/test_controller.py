@@ -12,10 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import td7
-from controller_bundle import SMALL, facts_of, policy_of, vectors_of, write_bundle
+from controller_bundle import SMALL, facts_of, policy_of, write_bundle
 from controller_bundle import write_manifest as rewrite
 from td7.deploy import export
-from td7.deploy.cpp_source import write_cpp
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import Policy
 from td7.deploy.verify import largest_difference
@@ -363,101 +362,6 @@ def test_readers_stand_hostile_files_under_sanitizers(build, tmp_path):
     run([program])
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc's malloc is replaced")
-def test_allocations_of_libraries_are_counted(tmp_path):
-    """Without sanitizers, which have a malloc of their own, and with symbols hidden."""
-    if COMPILER is None:
-        pytest.skip("no C++ compiler is installed")
-    sources = ["tests/cpp/test_allocations.cc", "csrc/controller/allocations.cc"]
-    flags = ["-std=c++17", "-O1", "-fvisibility=hidden", f"-I{ROOT / 'csrc'}"]
-    run([COMPILER, *flags, *(ROOT / source for source in sources), "-o", tmp_path / "program"])
-    run([tmp_path / "program"])
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "controller/guards.cc",
-        "controller/parity.cc",
-        "controller/safetensors.cc",
-        "policy/policy.h",
-    ],
-)
-def test_what_must_tell_nan_does_not_compile_where_the_compiler_takes_none_to_exist(source):
-    if COMPILER is None:
-        pytest.skip("no C++ compiler is installed")
-    command = [COMPILER, "-std=c++17", "-fsyntax-only", f"-I{ROOT / 'csrc'}", "-x", "c++"]
-    run([*command, ROOT / "csrc" / source])
-    for option in ("-ffinite-math-only", "-ffast-math"):
-        result = subprocess.run(
-            [*command, option, ROOT / "csrc" / source], capture_output=True, text=True, check=False
-        )
-        assert result.returncode != 0 and "-ffinite-math-only" in result.stderr
-
-
-BARE = """
-#include <cstdio>
-#include "policy/compiled_policy.h"
-#include "float32.h"
-#include "bfloat16.h"
-static td7::CompiledPolicy<float32::Weights> first;
-static td7::CompiledPolicy<bfloat16::Weights> second;
-int main() {
-  float obs[first.kSizes.obs], action[first.kSizes.action];
-  while (std::fread(obs, sizeof obs, 1, stdin) == 1) {
-    first.Act(obs, action);
-    std::fwrite(action, sizeof action, 1, stdout);
-    second.Act(obs, action);
-    std::fwrite(action, sizeof action, 1, stdout);
-  }
-}
-"""
-
-
-def test_compiled_in_weights_act_to_the_bit_without_exceptions_rtti_or_heap(tmp_path):
-    if COMPILER is None:
-        pytest.skip("no C++ compiler is installed")
-    policy = policy_of((5, 3, 33, 7, 40))
-    for precision in ("float32", "bfloat16"):
-        source = write_cpp(policy, name=precision, precision=precision)
-        (tmp_path / f"{precision}.h").write_text(source)
-    (tmp_path / "bare.cc").write_text(BARE)
-    flags = "-std=c++17 -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -ffp-contract=off".split()
-    flags += ["-fno-exceptions", "-fno-rtti", f"-I{ROOT / 'csrc'}", f"-I{tmp_path}"]
-    run([COMPILER, *flags, "-c", tmp_path / "bare.cc", "-o", tmp_path / "bare.o"])
-    run([COMPILER, tmp_path / "bare.o", "-o", tmp_path / "bare"])
-    needed = subprocess.run(["nm", "-u", tmp_path / "bare.o"], capture_output=True, text=True)
-    for symbol in ("malloc", "_Znwm", "_Znam", "__cxa_throw"):
-        assert symbol not in needed.stdout
-    vectors = vectors_of(policy)
-    obs = vectors["obs"].numpy()
-    out = subprocess.run([tmp_path / "bare"], input=obs.tobytes(), capture_output=True, check=True)
-    actions = np.frombuffer(out.stdout, np.float32).reshape(len(obs), 2, 3)
-    for i, precision in enumerate(("float32", "bfloat16")):
-        np.testing.assert_array_equal(actions[:, i], NativePolicy(policy, precision)(obs))
-    np.testing.assert_allclose(actions[:, 0], vectors["actions"].numpy(), rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"name": "a-b"}, "name must be a C++ identifier such as td7_policy, got 'a-b'"),
-        ({"name": "_a"}, "name must be a C++ identifier"),
-        ({"precision": "float16"}, "precision must be float32 or bfloat16, got 'float16'"),
-    ],
-)
-def test_cpp_source_refuses_a_bad_argument(arguments, message):
-    with pytest.raises(ValueError, match=message.replace("+", r"\+")):
-        write_cpp(policy_of(SMALL), **arguments)
-
-
-def test_cpp_source_refuses_weights_that_are_not_finite():
-    policy = policy_of(SMALL)
-    policy.actor.l1.bias[0] = torch.inf
-    with pytest.raises(ValueError, match=r"actor\.l1\.bias must be finite, got NaN or infinity"):
-        write_cpp(policy)
-
-
 def consumer(folder, bundle, *options):
     """Build the consumer project and let it replay a bundle's vectors."""
     if COMPILER is None or not (BIN / "ninja").exists():
@@ -466,37 +370,8 @@ def consumer(folder, bundle, *options):
     return run([folder / "consumer", bundle])
 
 
-def test_a_project_finds_the_package_that_pip_installed(bundle, tmp_path):
-    options = [f"-Dtd7_DIR={td7.cmake_dir()}", "-DCMAKE_BUILD_TYPE=Debug"]
-    assert consumer(tmp_path / "build", bundle, *options).startswith("native ")
-
-
-def test_a_project_that_uses_the_library_keeps_its_own_flags(tmp_path):
-    """Of a program that includes policy/policy.h itself, td7::policy asks for -ffp-contract=off."""
-    command = [BIN / "cmake", "-G", "Ninja", "-S", ROOT / "tests" / "consumer", "-B", tmp_path]
-    options = [f"-Dtd7_DIR={td7.cmake_dir()}", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"]
-    run([*command, *options, f"-DCMAKE_MAKE_PROGRAM={BIN / 'ninja'}"])
-    commands = json.loads((tmp_path / "compile_commands.json").read_text())
-    off = {Path(each["file"]).name for each in commands if "-ffp-contract=off" in each["command"]}
-    assert {"native_backend.cc", "parity.cc"} <= off and "main.cc" not in off
-    assert "CMAKE_HAVE_LIBC_PTHREAD" in (tmp_path / "CMakeCache.txt").read_text()
-
-
 def test_a_project_finds_the_package_that_cmake_installed(build, bundle, tmp_path):
     run([BIN / "cmake", "--install", build, "--prefix", tmp_path / "prefix"])
     assert (tmp_path / "prefix" / "bin" / "bundle_check").exists()
     options = [f"-DCMAKE_PREFIX_PATH={tmp_path / 'prefix'}"]
     assert consumer(tmp_path / "build", bundle, *options).startswith("native ")
-
-
-def test_a_component_that_cannot_be_had_is_named(tmp_path):
-    for component, message in [
-        ("onnxruntime", "pass -DONNXRUNTIME_INCLUDE_DIR="),
-        ("engines", "td7 has no component engines"),
-    ]:
-        command = [BIN / "cmake", "-S", ROOT / "tests" / "consumer", "-B", tmp_path / component]
-        options = [f"-Dtd7_DIR={td7.cmake_dir()}", f"-DBACKENDS={component}", "-G", "Ninja"]
-        tools = [f"-DCMAKE_MAKE_PROGRAM={BIN / 'ninja'}"]
-        result = subprocess.run([*command, *options, *tools], capture_output=True, text=True)
-        assert result.returncode != 0
-        assert message in " ".join(result.stderr.split())
