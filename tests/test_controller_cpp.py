@@ -1,4 +1,4 @@
-"""Parts of csrc/controller and csrc/policy by themselves: C++ programs, flags, compiled-in weights."""
+"""Parts of csrc/controller and csrc/policy by themselves, and weights that are compiled in."""
 
 import subprocess
 import sys

@@ -8,6 +8,7 @@ import pytest
 
 import td7
 from controller_bundle import SMALL, policy_of, write_bundle
+from test_control_program import bundle_of
 from test_controller import BIN, cmake, consumer, run
 from test_replay_cpp import ROOT
 
@@ -54,7 +55,8 @@ def test_the_engine_is_found_beside_the_installed_package(tmp_path):
 
 
 @pytest.mark.long
-def test_a_user_s_project_builds_the_program_from_the_installed_package(bundle, tmp_path):
+def test_a_user_s_project_builds_the_program_from_the_installed_package(tmp_path):
     options = [f"-Dtd7_DIR={td7.cmake_dir()}", "-DBACKENDS=engine", "-DCONTROLLER=ON"]
     cmake(ROOT / "tests" / "consumer", tmp_path / "build", *options)
+    bundle = bundle_of("HalfCheetah-v5", tmp_path / "bundle")
     run([tmp_path / "build" / "controller", bundle, "--seconds", "0.5"])
