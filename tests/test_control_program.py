@@ -148,13 +148,28 @@ def test_episodes_are_gymnasium_s_whatever_the_rate(control, any_bundle):
     assert list(returns_of(env, policy_for(env), len(found))) == found
 
 
-def test_the_safe_action_at_the_end_ends_no_episode(control, bundle):
-    """HalfCheetah's episodes are cut after 1000 steps: 999 of the policy, then the safe action."""
-    for _ in range(10):  # until no period was skipped
-        log = control(bundle, "--seconds", "0.999", "--rate", "1000")
-        if log["periods"]["done"] == 999:
+def steps_until_the_safe_action_ends_the_episode(env, policy):
+    """Return after how many steps of the policy the first episode ends by a step of zeros."""
+    env, act = gymnasium.make(env), NativePolicy(policy)
+    for steps in range(1, 500):
+        obs, _ = env.reset(seed=0)
+        for _ in range(steps):
+            obs, _, terminated, _, _ = env.step(act(obs.astype(np.float32)[None])[0])
+            assert not terminated
+        if env.step(np.zeros(env.action_space.shape, np.float32))[2]:
+            return steps
+    raise AssertionError("the policy keeps its balance")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_safe_action_at_the_end_ends_no_episode(control, tmp_path):
+    bundle = bundle_of("Hopper-v5", tmp_path / "bundle")
+    steps = steps_until_the_safe_action_ends_the_episode("Hopper-v5", policy_for("Hopper-v5"))
+    for rate in (200, 100, 50, 25, 12):  # so slow that no period is skipped
+        log = control(bundle, "--seconds", steps / rate, "--rate", rate)
+        if log["periods"]["done"] == steps:
             break
-    assert log["periods"]["done"] == 999
+    assert log["periods"]["done"] == steps
     assert log["episodes"] == 0 and log["returns"] == []
 
 
