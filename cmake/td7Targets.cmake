@@ -24,7 +24,6 @@ include_guard(GLOBAL)
 # Results are promised to the bit: no fusing of a * b + c on the machines that could.
 set(td7_options $<$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>:-ffp-contract=off>)
 
-# Sources of controller/, or with their whole paths.
 function(td7_include target scope)
   target_include_directories(${target} ${scope} "${TD7_SOURCES}")
   if(TD7_SOURCES MATCHES "(.*)/td7$") # installed: a project includes <td7/policy/policy.h>
@@ -33,6 +32,7 @@ function(td7_include target scope)
   target_compile_features(${target} ${scope} cxx_std_17)
 endfunction()
 
+# Sources of controller/, or with their whole paths.
 function(td7_add_library name)
   list(TRANSFORM ARGN PREPEND "${TD7_SOURCES}/controller/" REGEX "^[^/]+$")
   add_library(td7_${name} STATIC EXCLUDE_FROM_ALL ${ARGN})

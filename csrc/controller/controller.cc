@@ -227,7 +227,7 @@ int Run(const ControllerArgs& args) {
   try {
     if (!args.log.empty()) WriteWhole(args.log, LogText(log));
   } catch (const std::runtime_error& error) {
-    std::cerr << "controller: " << td7::TerminalText(error.what(), true) << "\n";
+    std::cerr << "controller: " << TerminalText(error.what(), true) << "\n";
     return 2;
   }
   return log.loop.end == LoopResult::End::kPlantFailed ? 1 : 0;
