@@ -10,6 +10,8 @@
 #   td7_add_engine(FOUND)        td7::engine (MuJoCo's tasks, rollout/); the same
 #   td7_add_bundle_check()       the program bundle_check, with the backends added so far
 #   td7_add_controller_program() the program controller, the same; needs td7::engine
+#   td7_install_program(NAME)    installs one of them to bin, so that it finds its libraries where
+#                                they lie now
 #
 # onnxruntime is found by ONNXRUNTIME_INCLUDE_DIR (the folder of onnxruntime_cxx_api.h) and
 # ONNXRUNTIME_LIBRARY (a library, such as capi/libonnxruntime.so.* of the Python package), LibTorch
@@ -20,14 +22,24 @@
 include_guard(GLOBAL)
 
 # Results are promised to the bit: no fusing of a * b + c on the machines that could.
-set(td7_options $<$<CXX_COMPILER_ID:GNU,Clang,AppleClang>:-ffp-contract=off>)
+set(td7_options $<$<COMPILE_LANG_AND_ID:CXX,GNU,Clang,AppleClang>:-ffp-contract=off>)
+
+function(td7_include target scope)
+  target_include_directories(${target} ${scope} "${TD7_SOURCES}")
+  if(TD7_SOURCES MATCHES "(.*)/td7$") # installed: a project includes <td7/policy/policy.h>
+    target_include_directories(${target} ${scope} "${CMAKE_MATCH_1}")
+  endif()
+  target_compile_features(${target} ${scope} cxx_std_17)
+endfunction()
 
 # Sources of controller/, or with their whole paths.
 function(td7_add_library name)
   list(TRANSFORM ARGN PREPEND "${TD7_SOURCES}/controller/" REGEX "^[^/]+$")
   add_library(td7_${name} STATIC EXCLUDE_FROM_ALL ${ARGN})
   add_library(td7::${name} ALIAS td7_${name})
-  target_compile_features(td7_${name} PUBLIC cxx_std_17)
+  td7_include(td7_${name} PUBLIC)
+  # whoever uses the library alone is free to compile as it likes
+  target_compile_options(td7_${name} PRIVATE ${td7_options})
   # a project without a build type would act at a tenth of the speed
   target_compile_options(td7_${name} PRIVATE $<$<CONFIG:>:-O2>)
   set_target_properties(td7_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
@@ -37,12 +49,9 @@ function(td7_add_targets folder)
   set(TD7_SOURCES "${folder}" CACHE INTERNAL "The folder of td7's sources")
   add_library(td7_policy INTERFACE)
   add_library(td7::policy ALIAS td7_policy)
-  target_include_directories(td7_policy INTERFACE "${folder}")
-  if(folder MATCHES "(.*)/td7$") # installed: a project includes <td7/policy/policy.h>
-    target_include_directories(td7_policy INTERFACE "${CMAKE_MATCH_1}")
-  endif()
-  target_compile_features(td7_policy INTERFACE cxx_std_17)
-  target_compile_options(td7_policy INTERFACE ${td7_options})
+  td7_include(td7_policy INTERFACE)
+  target_compile_options(td7_policy INTERFACE ${td7_options}) # headers are compiled by their users
+  find_package(Threads REQUIRED)
   td7_add_library(
     controller
     bundle.cc
@@ -58,7 +67,7 @@ function(td7_add_targets folder)
     safetensors.cc
     sha256.cc
     whole_file.cc)
-  target_link_libraries(td7_controller PUBLIC td7_policy)
+  target_link_libraries(td7_controller PUBLIC Threads::Threads)
 endfunction()
 
 # Sets `result` to the one file that matches, or leaves it.
@@ -68,6 +77,14 @@ function(td7_find_file result pattern)
   if(count EQUAL 1)
     set(${result} "${found}" PARENT_SCOPE)
   endif()
+endfunction()
+
+# Notes the folder where an installed program finds a library: the paths that CMake itself would
+# keep are without those in the project's tree, where a virtual environment may lie.
+function(td7_found_in target library)
+  get_filename_component(folder "${library}" DIRECTORY)
+  get_filename_component(folder "${folder}" REALPATH)
+  set_property(TARGET ${target} PROPERTY TD7_FOLDER "${folder}")
 endfunction()
 
 function(td7_add_onnxruntime missing)
@@ -100,6 +117,12 @@ function(td7_add_onnxruntime missing)
     td7_onnxruntime_library PROPERTIES IMPORTED_LOCATION "${linked}" INTERFACE_INCLUDE_DIRECTORIES
                                                                      "${ONNXRUNTIME_INCLUDE_DIR}")
   td7_add_library(onnxruntime onnxruntime_backend.cc)
+  td7_found_in(td7_onnxruntime "${ONNXRUNTIME_LIBRARY}")
+  if(NOT linked STREQUAL ONNXRUNTIME_LIBRARY)
+    # td7_install_program puts the link there
+    set_target_properties(td7_onnxruntime PROPERTIES TD7_LINK "${linked}"
+                                                     TD7_FOLDER "$ORIGIN/../lib/td7")
+  endif()
   target_link_libraries(td7_onnxruntime PUBLIC td7_controller PRIVATE td7_onnxruntime_library)
   target_compile_definitions(td7_onnxruntime INTERFACE TD7_HAS_ONNXRUNTIME)
 endfunction()
@@ -115,6 +138,7 @@ function(td7_add_libtorch missing)
     return()
   endif()
   td7_add_library(libtorch libtorch_backend.cc)
+  td7_found_in(td7_libtorch "${TORCH_LIBRARY}")
   target_compile_features(td7_libtorch PRIVATE cxx_std_20)
   target_include_directories(td7_libtorch SYSTEM PRIVATE ${TORCH_INCLUDE_DIRS})
   target_link_libraries(td7_libtorch PUBLIC td7_controller PRIVATE ${TORCH_LIBRARIES})
@@ -158,10 +182,9 @@ function(td7_add_engine missing)
   file(GLOB sources CONFIGURE_DEPENDS "${TD7_SOURCES}/rollout/*.cc"
        "${TD7_SOURCES}/rollout/tasks/*.cc")
   list(FILTER sources EXCLUDE REGEX "/(rollouts|ready_queue)\\.cc$")
-  find_package(Threads REQUIRED)
   td7_add_library(engine ${sources})
-  target_link_libraries(td7_engine PUBLIC td7_policy td7_mujoco Threads::Threads
-                                   PRIVATE td7_npyrandom)
+  td7_found_in(td7_engine "${MUJOCO_LIBRARY}")
+  target_link_libraries(td7_engine PUBLIC td7_mujoco Threads::Threads PRIVATE td7_npyrandom)
   if(UNIX)
     target_link_libraries(td7_engine PRIVATE m)
   endif()
@@ -173,10 +196,26 @@ function(td7_add_program name)
   target_link_libraries(${name} PRIVATE td7_controller)
   foreach(backend IN ITEMS onnxruntime libtorch)
     if(TARGET td7_${backend})
-      target_link_libraries(${name} PRIVATE td7_${backend})
+      td7_use(${name} ${backend})
     endif()
   endforeach()
   set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF INSTALL_RPATH_USE_LINK_PATH ON)
+endfunction()
+
+function(td7_use program library)
+  target_link_libraries(${program} PRIVATE td7_${library})
+  get_target_property(folder td7_${library} TD7_FOLDER)
+  set_property(TARGET ${program} APPEND PROPERTY INSTALL_RPATH "${folder}")
+endfunction()
+
+function(td7_install_program name)
+  install(TARGETS ${name} DESTINATION bin)
+  if(TARGET td7_onnxruntime)
+    get_target_property(link td7_onnxruntime TD7_LINK)
+    if(link)
+      install(FILES "${link}" DESTINATION lib/td7)
+    endif()
+  endif()
 endfunction()
 
 function(td7_add_bundle_check)
@@ -186,7 +225,7 @@ endfunction()
 function(td7_add_controller_program)
   td7_add_program(controller allocations.cc backends.cc controller.cc controller_args.cc
                   mujoco_plant.cc)
-  target_link_libraries(controller PRIVATE td7_engine)
+  td7_use(controller engine)
   if(NOT TD7_MODELS)
     set(TD7_MODELS "${TD7_SITE_PACKAGES}/gymnasium/envs/mujoco/assets")
   endif()

@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import td7
-from controller_bundle import SMALL, facts_of, policy_of, vectors_of, write_bundle
+from controller_bundle import SMALL, facts_of, policy_of, write_bundle
 from controller_bundle import write_manifest as rewrite
 from td7.deploy import export
-from td7.deploy.cpp_source import write_cpp
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import Policy
+from td7.deploy.verify import largest_difference
 from td7.envs.native import spaces
 from td7.extension import core
 from test_replay_cpp import COMPILER, OPTIONS, ROOT
@@ -149,6 +149,7 @@ def test_an_edited_manifest_is_refused_and_so_is_another_sum_from_outside(check,
     path = bundle / "manifest.json"
     own = json.loads(path.read_text())["manifest_sha256"]
     assert check(bundle, "--sha256", own)[0] == 0
+    assert check(bundle, "--sha256", own.upper())[0] == 0
     status, text = check(bundle, "--sha256", "0" * 64)
     assert status == 1 and f"manifest.json has the sum {own}, not the one asked for" in text
     path.write_text(path.read_text().replace('"dt": 0.05', '"dt": 0.04'))
@@ -171,6 +172,29 @@ def test_files_that_are_missing_extra_or_no_plain_files_are_refused(check, bundl
     assert "manifest.json is missing" in check(bundle)[1]
 
 
+def test_a_bundle_of_nothing_that_could_be_checked_does_not_pass(check, bundle):
+    (bundle / "policy.safetensors").unlink()
+    rewrite(bundle, facts_of(policy_of(SMALL)))  # the manifest does not tell of it either
+    status, text = check(bundle)
+    assert status == 1 and "policy.safetensors is missing" in text
+
+
+def test_what_a_bundle_says_does_not_act_on_the_terminal(check, bundle):
+    evil = "\x1b]0;title\x07\x9b2J" + "é" * 200
+    facts = facts_of(policy_of(SMALL))
+    shown = r"\x1b]0;title\x07"
+    for change in ({"schema": evil}, {"variants": {evil: 1}}, {"tolerance": evil}):
+        rewrite(bundle, facts | change)
+        status, text = check(bundle)
+        assert status == 1 and shown in text and "é..." in text and "\x1b" not in text
+        assert "\x9b" not in text and len(text) < 300
+    rewrite(bundle, facts, more_sums={evil: "0" * 64})
+    assert shown in check(bundle)[1]
+    rewrite(bundle, facts)
+    (bundle / "\x1b[2J").touch()
+    assert r"\x1b[2J is not in the manifest" in check(bundle)[1]
+
+
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b", "..", "", "a\\b", "a\0b"])
 def test_a_name_that_leads_out_of_the_folder_is_refused(check, bundle, name):
     (bundle.parent / "secret").write_text("secret")
@@ -187,8 +211,20 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(check, bundle, name):
         ({"obs": {"shape": [2**40], "dtype": "float32"}}, "obs.shape must be [n] with n from 1"),
         ({"obs": {"shape": [3, 1], "dtype": "float32"}}, "obs.shape must be [n] with n from 1"),
         ({"actions": [1]}, "actions must be an object, got an array"),
-        ({"dt": 0}, "dt must be null or seconds above 0, got 0"),
-        ({"tolerance": 1}, "tolerance must be from 0 to 1e-3, got 1"),
+        ({"dt": 0}, "dt must be null or seconds from 1e-9 to 1e9, got 0"),
+        ({"dt": 1e-12}, "dt must be null or seconds from 1e-9 to 1e9, got 1e-12"),
+        ({"dt": 1e300}, "dt must be null or seconds from 1e-9 to 1e9, got 1e+300"),
+        ({"tolerance": 1}, "tolerance must be 1e-5, got 1"),
+        ({"tolerance": 1e-6}, "tolerance must be 1e-5, got 1e-06"),
+        ({"variants": None}, "variants must be an object, got null"),
+        (
+            {"variants": {"native-bf16": {"action_error": 1.5}}},
+            "variants.native-bf16.action_error must be from 0 to 1, got 1.5",
+        ),
+        (
+            {"variants": {"native-bf16": {"action_error": -1}}},
+            "variants.native-bf16.action_error must be from 0 to 1, got -1",
+        ),
         ({"tolerance": "none"}, "tolerance must be a number, got 'none'"),
     ],
 )
@@ -196,6 +232,22 @@ def test_a_manifest_that_lacks_what_a_controller_needs_is_refused(check, bundle,
     rewrite(bundle, facts_of(policy_of(SMALL)) | change)
     status, text = check(bundle)
     assert status == 1 and f"manifest.json: {message}" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scale_applied": False}, "actions.scale_applied must be true, got false"),
+        ({"scale_applied": 1}, "actions.scale_applied must be true, got 1"),
+        ({"low": [0, 0], "high": [1, 0]}, "must have actions.low below actions.high, by a finite"),
+        ({"low": [0, -3e38], "high": [1, 3e38]}, "must have actions.low below actions.high, by a"),
+    ],
+)
+def test_actions_of_other_units_or_without_a_range_are_refused(check, bundle, change, message):
+    facts = facts_of(policy_of(SMALL))
+    rewrite(bundle, facts | {"actions": facts["actions"] | change})
+    status, text = check(bundle)
+    assert status == 1 and message in text
 
 
 def test_dt_may_be_null(check, bundle):
@@ -225,7 +277,7 @@ def change_tensors(bundle, name, change):
         (lambda t: t["actor.l3.weight"].mul_(1.01), "actions differ from vectors.safetensors by"),
         (
             lambda t: t["actor.l3.bias"].mul_(torch.nan),
-            "actions differ from vectors.safetensors by",
+            "policy.safetensors must hold finite numbers in actor.l3.bias, got NaN or infinity",
         ),
         (lambda t: t.update(low=t["low"].half()), "low.dtype must be 'F32', got 'F16'"),
     ],
@@ -234,6 +286,46 @@ def test_weights_that_are_not_the_bundle_s_are_refused(check, bundle, change, me
     change_tensors(bundle, "policy.safetensors", change)
     status, text = check(bundle, "--backend", "native")
     assert status == 1 and message in text
+
+
+@pytest.mark.parametrize("half", [1e-3, 1.0, 1e3])
+def test_actions_are_measured_in_half_their_range_as_python_measures_them(check, half, tmp_path):
+    policy = policy_of(SMALL)
+    policy.low.fill_(-half)
+    policy.high.fill_(half)
+    bundle, report = write_bundle(tmp_path / "bundle", policy), tmp_path / "report.json"
+    vectors = load_file(bundle / "vectors.safetensors")
+    made = NativePolicy(policy)(vectors["obs"].numpy())
+    for error, status in ((0.9e-5, 0), (1.1e-5, 1)):
+        vectors["actions"] = torch.from_numpy(made + np.float32(error * half))
+        save_file(vectors, bundle / "vectors.safetensors")
+        rewrite(bundle, facts_of(policy))
+        assert check(bundle, "--backend", "native", "--json", report)[0] == status
+        (result,) = json.loads(report.read_text())["backends"]
+        measured = largest_difference(made, vectors["actions"].numpy(), policy)
+        assert np.float32(result["error"]) == np.float32(measured)
+        assert result["allowed"] == 1e-5
+
+
+@pytest.mark.parametrize("centre", [300.0, -1e4])
+def test_one_rounding_of_an_action_is_allowed_far_from_zero_and_two_are_not(
+    check, centre, tmp_path
+):
+    policy = policy_of(SMALL)
+    policy.low.fill_(centre - 1)
+    policy.high.fill_(centre + 1)
+    bundle, report = write_bundle(tmp_path / "bundle", policy), tmp_path / "report.json"
+    vectors = load_file(bundle / "vectors.safetensors")
+    made = NativePolicy(policy)(vectors["obs"].numpy())
+    rounding = np.spacing(np.float32(abs(centre)))
+    for roundings, status in ((1, 0), (2, 1)):
+        vectors["actions"] = torch.from_numpy(made + np.float32(roundings) * rounding)
+        save_file(vectors, bundle / "vectors.safetensors")
+        rewrite(bundle, facts_of(policy))
+        assert check(bundle, "--backend", "native", "--json", report)[0] == status
+        (result,) = json.loads(report.read_text())["backends"]
+        measured = largest_difference(made, vectors["actions"].numpy(), policy)
+        assert np.float32(result["error"]) == np.float32(measured)
 
 
 def test_vectors_of_another_shape_are_refused(check, bundle):
@@ -252,6 +344,9 @@ def test_vectors_of_another_shape_are_refused(check, bundle):
         (["a", "--backend", "libtorch"], "libtorch is NOT BUILT into this program"),
         (["a", "--instruction-set", "mmx"], "--instruction-set must be one that this machine has"),
         (["a", "--sha256"], "--sha256 is unknown or lacks its value"),
+        (["a", "--sha256", ""], "--sha256 must be 64 digits of 0-9 and a-f, got "),
+        (["a", "--sha256", "0" * 63], "--sha256 must be 64 digits of 0-9 and a-f, got 000"),
+        (["a", "--sha256", "g" * 64], "--sha256 must be 64 digits of 0-9 and a-f, got ggg"),
         (["a", "--fast", "1"], "--fast is unknown"),
     ],
 )
@@ -267,69 +362,6 @@ def test_readers_stand_hostile_files_under_sanitizers(build, tmp_path):
     run([program])
 
 
-BARE = """
-#include <cstdio>
-#include "policy/compiled_policy.h"
-#include "float32.h"
-#include "bfloat16.h"
-static td7::CompiledPolicy<float32::Weights> first;
-static td7::CompiledPolicy<bfloat16::Weights> second;
-int main() {
-  float obs[first.kSizes.obs], action[first.kSizes.action];
-  while (std::fread(obs, sizeof obs, 1, stdin) == 1) {
-    first.Act(obs, action);
-    std::fwrite(action, sizeof action, 1, stdout);
-    second.Act(obs, action);
-    std::fwrite(action, sizeof action, 1, stdout);
-  }
-}
-"""
-
-
-def test_compiled_in_weights_act_to_the_bit_without_exceptions_rtti_or_heap(tmp_path):
-    if COMPILER is None:
-        pytest.skip("no C++ compiler is installed")
-    policy = policy_of((5, 3, 33, 7, 40))
-    for precision in ("float32", "bfloat16"):
-        source = write_cpp(policy, name=precision, precision=precision)
-        (tmp_path / f"{precision}.h").write_text(source)
-    (tmp_path / "bare.cc").write_text(BARE)
-    flags = "-std=c++17 -O1 -Wall -Wextra -Wconversion -Wshadow -Werror -ffp-contract=off".split()
-    flags += ["-fno-exceptions", "-fno-rtti", f"-I{ROOT / 'csrc'}", f"-I{tmp_path}"]
-    run([COMPILER, *flags, "-c", tmp_path / "bare.cc", "-o", tmp_path / "bare.o"])
-    run([COMPILER, tmp_path / "bare.o", "-o", tmp_path / "bare"])
-    needed = subprocess.run(["nm", "-u", tmp_path / "bare.o"], capture_output=True, text=True)
-    for symbol in ("malloc", "_Znwm", "_Znam", "__cxa_throw"):
-        assert symbol not in needed.stdout
-    vectors = vectors_of(policy)
-    obs = vectors["obs"].numpy()
-    out = subprocess.run([tmp_path / "bare"], input=obs.tobytes(), capture_output=True, check=True)
-    actions = np.frombuffer(out.stdout, np.float32).reshape(len(obs), 2, 3)
-    for i, precision in enumerate(("float32", "bfloat16")):
-        np.testing.assert_array_equal(actions[:, i], NativePolicy(policy, precision)(obs))
-    np.testing.assert_allclose(actions[:, 0], vectors["actions"].numpy(), rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"name": "a-b"}, "name must be a C++ identifier such as td7_policy, got 'a-b'"),
-        ({"name": "_a"}, "name must be a C++ identifier"),
-        ({"precision": "float16"}, "precision must be float32 or bfloat16, got 'float16'"),
-    ],
-)
-def test_cpp_source_refuses_a_bad_argument(arguments, message):
-    with pytest.raises(ValueError, match=message.replace("+", r"\+")):
-        write_cpp(policy_of(SMALL), **arguments)
-
-
-def test_cpp_source_refuses_weights_that_are_not_finite():
-    policy = policy_of(SMALL)
-    policy.actor.l1.bias[0] = torch.inf
-    with pytest.raises(ValueError, match=r"actor\.l1\.bias must be finite, got NaN or infinity"):
-        write_cpp(policy)
-
-
 def consumer(folder, bundle, *options):
     """Build the consumer project and let it replay a bundle's vectors."""
     if COMPILER is None or not (BIN / "ninja").exists():
@@ -338,26 +370,8 @@ def consumer(folder, bundle, *options):
     return run([folder / "consumer", bundle])
 
 
-def test_a_project_finds_the_package_that_pip_installed(bundle, tmp_path):
-    options = [f"-Dtd7_DIR={td7.cmake_dir()}", "-DCMAKE_BUILD_TYPE=Debug"]
-    assert consumer(tmp_path / "build", bundle, *options).startswith("native ")
-
-
 def test_a_project_finds_the_package_that_cmake_installed(build, bundle, tmp_path):
     run([BIN / "cmake", "--install", build, "--prefix", tmp_path / "prefix"])
     assert (tmp_path / "prefix" / "bin" / "bundle_check").exists()
     options = [f"-DCMAKE_PREFIX_PATH={tmp_path / 'prefix'}"]
     assert consumer(tmp_path / "build", bundle, *options).startswith("native ")
-
-
-def test_a_component_that_cannot_be_had_is_named(tmp_path):
-    for component, message in [
-        ("onnxruntime", "pass -DONNXRUNTIME_INCLUDE_DIR="),
-        ("engines", "td7 has no component engines"),
-    ]:
-        command = [BIN / "cmake", "-S", ROOT / "tests" / "consumer", "-B", tmp_path / component]
-        options = [f"-Dtd7_DIR={td7.cmake_dir()}", f"-DBACKENDS={component}", "-G", "Ninja"]
-        tools = [f"-DCMAKE_MAKE_PROGRAM={BIN / 'ninja'}"]
-        result = subprocess.run([*command, *options, *tools], capture_output=True, text=True)
-        assert result.returncode != 0
-        assert message in " ".join(result.stderr.split())

@@ -14,7 +14,7 @@ import torch
 
 import td7
 from controller_bundle import LARGE, facts_of, policy_of, write_bundle, write_manifest
-from test_controller import cmake, run
+from test_controller import BIN, cmake, run
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 HEADERS = Path(
@@ -22,18 +22,12 @@ HEADERS = Path(
 ).absolute()
 HAVE_HEADERS = (HEADERS / "onnxruntime_cxx_api.h").exists() and find_spec("onnxruntime")
 BACKENDS = ["onnxruntime", "libtorch"] if HAVE_HEADERS else ["libtorch"]
+ONNXRUNTIME = pytest.mark.skipif(
+    not HAVE_HEADERS,
+    reason="no headers of onnxruntime: make onnxruntime-headers (150 MB, needs npm)",
+)
 EACH_BACKEND = pytest.mark.parametrize(
-    "backend",
-    [
-        pytest.param(
-            "onnxruntime",
-            marks=pytest.mark.skipif(
-                not HAVE_HEADERS,
-                reason="no headers of onnxruntime: make onnxruntime-headers (150 MB, needs npm)",
-            ),
-        ),
-        "libtorch",
-    ],
+    "backend", [pytest.param("onnxruntime", marks=ONNXRUNTIME), "libtorch"]
 )
 
 
@@ -48,12 +42,14 @@ def onnxruntime_options():
 def project(tmp_path_factory):
     """The consumer project and bundle_check with every backend whose headers are there."""
     folder = tmp_path_factory.mktemp("project")
+    # as in a virtual environment within the project
+    (folder / "venv").symlink_to(Path(torch.__file__).parents[1])
     options = {
         "td7_DIR": td7.cmake_dir(),
         "BACKENDS": ";".join(BACKENDS),
         "BUNDLE_CHECK": "ON",
         "CMAKE_BUILD_TYPE": "Release",
-        "CMAKE_PREFIX_PATH": torch.utils.cmake_prefix_path,
+        "CMAKE_PREFIX_PATH": folder / "venv" / "torch" / "share" / "cmake",
         **(onnxruntime_options() if HAVE_HEADERS else {}),
     }
     cmake(Path(__file__).parent / "consumer", folder, *(f"-D{k}={v}" for k, v in options.items()))
@@ -73,6 +69,18 @@ def test_a_user_s_project_reproduces_the_vectors(project, bundle, backend):
     names = [line.split()[0] for line in run([project / "consumer", bundle]).splitlines()]
     assert names == ["native", *BACKENDS]
     assert backend in names
+
+
+@EACH_BACKEND
+def test_an_installed_program_finds_its_libraries(project, bundle, tmp_path, backend):
+    """Those that lie in the project's tree, too, and the link that onnxruntime's soname needs."""
+    run([BIN / "cmake", "--install", project, "--prefix", tmp_path])
+    check = [tmp_path / "bin" / "bundle_check", bundle, "--backend", backend, "--calls", "10"]
+    away = project.rename(project.with_name("away"))  # nothing is taken from where it was built
+    try:
+        assert backend in run(check)
+    finally:
+        away.rename(project)
 
 
 @EACH_BACKEND
@@ -97,6 +105,51 @@ def test_bundle_check_finds_no_allocation_in_the_native_loop(project, bundle, tm
     for name in ("native", "native-bf16"):
         assert results[name]["status"] == "passed"
         assert results[name]["allocations_per_call"] == 0
+
+
+def with_graph(folder, change):
+    """Write a bundle whose graphs `change` has made, from a model, to something else."""
+    import onnx
+
+    policy = policy_of(LARGE)
+    bundle = write_bundle(folder, policy, graphs=True)
+    model = onnx.load(bundle / "policy_batch1.onnx")
+    (bundle / "policy_batch1.onnx").write_bytes(change(model) or model.SerializeToString())
+    write_manifest(bundle, facts_of(policy))
+    return bundle
+
+
+@ONNXRUNTIME
+@pytest.mark.parametrize("place", ["weights.bin", "../weights.bin", "/etc/hostname"])
+def test_a_graph_that_reads_other_files_is_refused_before_they_are_read(project, tmp_path, place):
+    def lead_out(model):
+        weight = model.graph.initializer[0]
+        weight.ClearField("raw_data")
+        weight.data_location = 1  # EXTERNAL
+        weight.external_data.add(key="location", value=place)
+
+    bundle = with_graph(tmp_path / "bundle", lead_out)
+    command = [project / "bundle_check", bundle, "--backend", "onnxruntime"]
+    refused = r"policy_batch1.onnx is refused by onnxruntime: its weights lie in another file"
+    with pytest.raises(AssertionError, match=refused):
+        run(command)
+
+
+@ONNXRUNTIME
+def test_a_key_whose_length_is_written_longer_than_needed_is_found_too(project, tmp_path):
+    bundle = with_graph(tmp_path / "bundle", lambda _: b"\x0a\x88\x80\x00location\x12\x01x")
+    with pytest.raises(AssertionError, match="its weights lie in another file"):
+        run([project / "bundle_check", bundle, "--backend", "onnxruntime"])
+
+
+@ONNXRUNTIME
+def test_a_graph_whose_facts_speak_of_a_location_runs(project, tmp_path):
+    def describe(model):
+        for key, value in {"obs": '{"names": ["location"]}', "joint_names": "location,hip"}.items():
+            model.metadata_props.add(key=key, value=value)
+
+    bundle = with_graph(tmp_path / "bundle", describe)
+    run([project / "bundle_check", bundle, "--backend", "onnxruntime", "--calls", "10"])
 
 
 @EACH_BACKEND

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 import td7
+from td7.deploy import export as export_module
 from td7.deploy.export import export
 from td7.deploy.policy import policy_module
-from td7.deploy.verify import verify
+from td7.deploy.verify import largest_difference, verify
 from td7.manifest import write_manifest
 from td7.run_folder import policy_folder
 
@@ -34,6 +35,13 @@ def run(tmp_path_factory):
 def bundle(run, tmp_path):
     export(run, tmp_path / "bundle", seed=1)
     return tmp_path / "bundle"
+
+
+def test_a_manifest_with_other_ends_of_lines_is_not_as_it_was_written(bundle):
+    path = bundle / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    with pytest.raises(ValueError, match=r"manifest\.json is not as it was written"):
+        verify(bundle)
 
 
 def test_policy_takes_one_observation_or_a_batch_and_stays_within_the_bounds(run):
@@ -82,6 +90,27 @@ def test_a_policy_file_that_is_torn_or_foreign_is_refused_by_name(run, tmp_path)
     (tmp_path / "policy.json").write_text('{"schema": "other"}')
     with pytest.raises(ValueError, match=r"policy.json: schema must be td7.policy/1, got 'other'"):
         td7.load_policy(tmp_path)
+
+
+def test_rounded_weights_that_drive_like_another_policy_are_not_offered(run, tmp_path, monkeypatch):
+    measured = export_module._measured
+    monkeypatch.setattr(
+        export_module, "_measured", lambda *args: measured(*args) | {"action_error": 1.01}
+    )
+    export(run, tmp_path / "bundle", seed=1, formats=["cpp"])
+    assert json.loads((tmp_path / "bundle" / "manifest.json").read_text())["variants"] == {}
+    assert "native-bf16" not in {result.file for result in verify(tmp_path / "bundle")}
+
+
+def test_bounds_far_from_zero_leave_actions_a_rounding():
+    policy = policy_module(_weights(low=[299.0, -1e4 - 1], high=[301.0, 1 - 1e4]))
+    actions = np.array([[300, -1e4]], np.float32)
+    for entry in (0, 1):
+        others = actions.copy()
+        others[0, entry] = np.nextafter(actions[0, entry], np.float32(0))
+        assert 0.9e-5 < largest_difference(others, actions, policy) <= 1e-5
+        others[0, entry] = np.nextafter(others[0, entry], np.float32(0))
+        assert largest_difference(others, actions, policy) > 1e-5
 
 
 def test_bundle_agrees_with_eager_torch_in_every_format(bundle):

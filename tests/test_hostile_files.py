@@ -174,6 +174,18 @@ def bundle(run, tmp_path):
         ({"tolerance": 1.0}, "tolerance must be 1e-05, got 1.0"),
         ({"variants": {"other": {}}}, "a name in variants must be like native-bf16, got 'other'"),
         ({"variants": {"native-bf16": {}}}, "variants.native-bf16.action_error is missing"),
+        (
+            {
+                "variants": {
+                    "native-bf16": {
+                        "action_error": 1.5,
+                        "episode_return": 0,
+                        "episode_return_float32": 0,
+                    }
+                }
+            },
+            "variants.native-bf16.action_error must be a number from 0 to 1, got 1.5",
+        ),
     ],
 )
 def test_a_bundles_manifest_that_contradicts_its_policy_is_refused(changes, message, bundle):

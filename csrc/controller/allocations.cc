@@ -15,6 +15,13 @@
 #define TD7_SANITIZED 1
 #endif
 
+// A program's malloc serves its libraries only if they can see it, whatever else is hidden.
+#if defined(__GNUC__) || defined(__clang__)
+#define TD7_FOR_ALL __attribute__((visibility("default")))
+#else
+#define TD7_FOR_ALL
+#endif
+
 namespace {
 std::atomic<std::int64_t> calls{0};
 
@@ -33,35 +40,39 @@ void* __libc_realloc(void* memory, std::size_t bytes);
 void* __libc_memalign(std::size_t alignment, std::size_t bytes);
 
 // freeing stays glibc's: this memory is
-void* malloc(std::size_t bytes) noexcept {
+TD7_FOR_ALL void* malloc(std::size_t bytes) noexcept {
   Count();
   return __libc_malloc(bytes);
 }
 
-void* calloc(std::size_t n, std::size_t bytes) noexcept {
+TD7_FOR_ALL void* calloc(std::size_t n, std::size_t bytes) noexcept {
   Count();
   return __libc_calloc(n, bytes);
 }
 
-void* realloc(void* memory, std::size_t bytes) noexcept {
+TD7_FOR_ALL void* realloc(void* memory, std::size_t bytes) noexcept {
   Count();
   return __libc_realloc(memory, bytes);
 }
 
-void* memalign(std::size_t alignment, std::size_t bytes) noexcept {
+TD7_FOR_ALL void* memalign(std::size_t alignment, std::size_t bytes) noexcept {
   Count();
   return __libc_memalign(alignment, bytes);
 }
 
-void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
+TD7_FOR_ALL void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
   Count();
   return __libc_memalign(alignment, bytes);
 }
 
-int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) noexcept {
+TD7_FOR_ALL int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) noexcept {
   Count();
-  *memory = __libc_memalign(alignment, bytes);
-  return *memory == nullptr ? ENOMEM : 0;
+  const bool power = alignment != 0 && (alignment & (alignment - 1)) == 0;
+  if (!power || alignment % sizeof(void*) != 0) return EINVAL;
+  void* const found = __libc_memalign(alignment, bytes);
+  if (found == nullptr) return ENOMEM;
+  *memory = found;
+  return 0;
 }
 }
 
@@ -76,13 +87,17 @@ void* Allocate(std::size_t bytes, std::size_t alignment) {
 }
 }  // namespace
 
-void* operator new(std::size_t bytes) { return Allocate(bytes, alignof(std::max_align_t)); }
-void* operator new(std::size_t bytes, std::align_val_t alignment) {
+TD7_FOR_ALL void* operator new(std::size_t bytes) {
+  return Allocate(bytes, alignof(std::max_align_t));
+}
+TD7_FOR_ALL void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return Allocate(bytes, static_cast<std::size_t>(alignment));
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+TD7_FOR_ALL void operator delete(void* memory) noexcept { std::free(memory); }
+TD7_FOR_ALL void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+TD7_FOR_ALL void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+TD7_FOR_ALL void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
 
 #endif

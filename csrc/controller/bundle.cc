@@ -13,6 +13,11 @@
 #include "controller/json_object.h"
 #include "controller/safetensors.h"
 #include "controller/sha256.h"
+#include "controller/terminal_text.h"
+
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "infinity would pass for a number: compile without -ffinite-math-only and -ffast-math"
+#endif
 
 namespace td7 {
 namespace {
@@ -20,9 +25,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kManifest = "manifest.json";
+constexpr const char* kWeights = "policy.safetensors";
 constexpr std::uint64_t kMostManifest = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMostFile = std::uint64_t{1} << 30;
 constexpr int kMostNumbers = 1 << 20;  // of an observation or an action
+constexpr double kTolerance = 1e-5;    // bundles have no other
 
 [[noreturn]] void Refuse(const std::string& path, const std::string& why) {
   throw std::runtime_error(path + " " + why);
@@ -36,9 +43,7 @@ bool IsPlainName(std::string_view name) {
          name.find_first_not_of(kAllowed) == name.npos;
 }
 
-bool IsSum(std::string_view text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == text.npos;
-}
+bool IsSum(const std::string& text) { return !text.empty() && ReadSum(text) == text; }
 
 // Opens a plain file of at most `most` bytes and tells its size.
 std::ifstream Open(const std::string& path, std::uint64_t most, std::uint64_t* bytes) {
@@ -139,7 +144,7 @@ void Bundle::ReadManifest() {
   const JsonObject sums = manifest.Object("sha256");
   for (const JsonMember& member : sums.members()) {
     if (!IsPlainName(member.name) || member.name == kManifest) {
-      Refuse(path, "names a file that no bundle holds: '" + member.name.substr(0, 80) + "'");
+      Refuse(path, "names a file that no bundle holds: '" + ShortText(member.name) + "'");
     }
     if (!IsSum(sums.String(member.name))) sums.Refuse(member.name, "64 digits of 0-9 and a-f");
     sums_[member.name] = member.value.string;
@@ -155,15 +160,22 @@ void Bundle::ReadSizes() {
   low_ = ReadBound(actions, "low", size);
   high_ = ReadBound(actions, "high", size);
   for (std::size_t i = 0; i < low_.size(); ++i) {
-    if (low_[i] > high_[i]) Refuse(path, "has actions.low above actions.high");
+    // also true of a range beyond float32
+    if (!(low_[i] < high_[i] && std::isfinite(high_[i] - low_[i]))) {
+      Refuse(path, "must have actions.low below actions.high, by a finite number");
+    }
   }
   const JsonValue* const dt = manifest_.Find("dt");
   if (dt != nullptr && dt->kind != JsonValue::Kind::kNull) {
     dt_ = manifest.Number("dt");
-    if (*dt_ <= 0.0) manifest.Refuse("dt", "null or seconds above 0");
+    if (*dt_ < 1e-9 || *dt_ > 1e9) manifest.Refuse("dt", "null or seconds from 1e-9 to 1e9");
   }
+  actions.ExpectTrue("scale_applied");
   tolerance_ = manifest.Number("tolerance");
-  if (tolerance_ <= 0.0 || tolerance_ > 1e-3) manifest.Refuse("tolerance", "from 0 to 1e-3");
+  if (tolerance_ != kTolerance) manifest.Refuse("tolerance", "1e-5");
+  for (const JsonMember& variant : manifest.Object("variants").members()) {
+    action_error(variant.name);
+  }
 }
 
 void Bundle::CheckFiles() const {
@@ -171,18 +183,20 @@ void Bundle::CheckFiles() const {
   fs::directory_iterator at(folder_, error);
   for (; !error && at != fs::directory_iterator(); at.increment(error)) {
     const std::string name = at->path().filename().string();
-    if (name != kManifest && !Holds(name)) Refuse(Path(name), "is not in the manifest");
+    if (name != kManifest && !Holds(name)) Refuse(Path(ShortText(name)), "is not in the manifest");
   }
   if (error) Refuse(folder_, "cannot be listed: " + error.message());
+  if (!Holds(kWeights)) Refuse(Path(kWeights), "is missing");
   for (const auto& [name, sum] : sums_) CheckSum(Path(name), sum, SumOf(Path(name)));
 }
 
 std::optional<double> Bundle::action_error(const std::string& variant) const {
-  const JsonObject manifest(manifest_, Path(kManifest));
-  if (!manifest.Holds("variants")) return std::nullopt;
-  const JsonObject variants = manifest.Object("variants");
+  const JsonObject variants = JsonObject(manifest_, Path(kManifest)).Object("variants");
   if (!variants.Holds(variant)) return std::nullopt;
-  return variants.Object(variant).Number("action_error");
+  const JsonObject measured = variants.Object(variant);
+  const double error = measured.Number("action_error");
+  if (error < 0.0 || error > 1.0) measured.Refuse("action_error", "from 0 to 1");
+  return error;
 }
 
 std::string Bundle::Read(const std::string& file) const {

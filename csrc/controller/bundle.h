@@ -32,12 +32,13 @@ class Bundle {
 
   int obs_size() const { return obs_size_; }                         // S
   int action_size() const { return static_cast<int>(low_.size()); }  // A
-  const std::vector<float>& low() const { return low_; }             // [A], finite, low <= high
+  const std::vector<float>& low() const { return low_; }             // [A], finite, low < high
   const std::vector<float>& high() const { return high_; }           // [A]
-  std::optional<double> dt() const { return dt_; }                   // seconds between two actions
-  double tolerance() const { return tolerance_; }                    // of a float32 backend
+  std::optional<double> dt() const { return dt_; }  // seconds between two actions, 1e-9 to 1e9
+  double tolerance() const { return tolerance_; }   // of a float32 backend
 
-  // What another variant's actions may be off ("native-bf16"), unless the manifest does not tell.
+  // What another variant's actions may be off ("native-bf16"), in units of half their range, unless
+  // the manifest does not tell.
   std::optional<double> action_error(const std::string& variant) const;
 
   bool Holds(const std::string& file) const { return sums_.count(file) != 0; }

@@ -1,8 +1,9 @@
 // bundle_check: whether a bundle is whole and its policy computes here what it computed when it was
 // written, and how fast, by each backend that is built in.
 //
-// Exit status: 0 if all holds; 1 if the bundle is refused or a backend fails; 2 for arguments that
-// are wrong, a backend that was asked for and is not built, or a report that cannot be written.
+// Exit status: 0 if a backend passes and none fails; 1 if the bundle is refused or a backend fails;
+// 2 for arguments that are wrong, a backend that was asked for and is not built, or a report that
+// cannot be written.
 #include <algorithm>
 #include <charconv>
 #include <exception>
@@ -19,6 +20,8 @@
 #include "controller/check_report.h"
 #include "controller/latency.h"
 #include "controller/parity.h"
+#include "controller/sha256.h"
+#include "controller/terminal_text.h"
 #include "simd/instruction_set.h"
 
 namespace td7 {
@@ -79,8 +82,10 @@ Arguments ReadArguments(int argc, char** argv) {
     } else if (option == "--instruction-set") {
       arguments.instruction_set = ReadInstructionSet(value);
     } else if (option == "--sha256") {
-      if (value.empty()) throw UsageError("--sha256 must be 64 digits, got nothing");
-      arguments.sha256 = value;
+      arguments.sha256 = ReadSum(value);
+      if (arguments.sha256.empty()) {
+        throw UsageError("--sha256 must be 64 digits of 0-9 and a-f, got " + value);
+      }
     } else if (option == "--json") {
       arguments.json = value;
     } else {
@@ -161,8 +166,11 @@ int Run(const Arguments& arguments) {
     json.close();
     if (!json) throw UsageError(arguments.json + " cannot be written");
   }
-  const auto failed = [](const BackendResult& result) { return result.status == "failed"; };
-  return std::any_of(report.backends.begin(), report.backends.end(), failed) ? 1 : 0;
+  const auto any = [&](const char* status) {
+    return std::any_of(report.backends.begin(), report.backends.end(),
+                       [&](const BackendResult& result) { return result.status == status; });
+  };
+  return any("passed") && !any("failed") ? 0 : 1;
 }
 
 }  // namespace
@@ -176,10 +184,10 @@ int main(int argc, char** argv) {
   try {
     return td7::Run(td7::ReadArguments(argc, argv));
   } catch (const td7::UsageError& error) {
-    std::cerr << "bundle_check: " << error.what() << "\n" << td7::kUsage;
+    std::cerr << "bundle_check: " << td7::TerminalText(error.what(), true) << "\n" << td7::kUsage;
     return 2;
   } catch (const std::exception& error) {
-    std::cerr << "bundle_check: " << error.what() << "\n";
+    std::cerr << "bundle_check: " << td7::TerminalText(error.what(), true) << "\n";
     return 1;
   }
 }

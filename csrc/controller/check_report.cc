@@ -1,8 +1,10 @@
 #include "controller/check_report.h"
 
-#include <cstdio>
+#include <iomanip>
+#include <sstream>
 
 #include "controller/json_text.h"
+#include "controller/terminal_text.h"
 
 namespace td7 {
 namespace {
@@ -28,31 +30,32 @@ void PrintBackend(const BackendResult& backend, std::ostream& out) {
 
 }  // namespace
 
-void PrintTable(const CheckReport& report, std::ostream& out) {
+void PrintTable(const CheckReport& report, std::ostream& printed) {
+  std::ostringstream out = PlainStream();
   out << report.bundle << "\n  manifest " << report.manifest_sha256 << "\n  " << report.obs_size
       << " -> " << report.action_size << ", " << report.vectors << " test vectors, " << report.calls
       << " timed calls, native by " << report.instruction_set << "\n\n"
       << "  backend       error    allowed   p50 us   p99 us p99.9 us   max us  allocs/call\n";
   for (const BackendResult& backend : report.backends) {
-    char line[160];
+    out << "  " << std::left << std::setw(12) << backend.name << std::right << " ";
     if (backend.status == "passed") {
       const Latency& l = backend.latency;
-      std::snprintf(line, sizeof line, "  %-12s %8.1e %9.1e %8.2f %8.2f %8.2f %8.1f %12.2f\n",
-                    backend.name.c_str(), backend.error, backend.allowed, l.p50, l.p99, l.p999,
-                    l.max, l.allocations_per_call);
-      out << line;
+      out << std::scientific << std::setprecision(1) << std::setw(8) << backend.error << " "
+          << std::setw(9) << backend.allowed << std::fixed << std::setprecision(2);
+      for (const double time : {l.p50, l.p99, l.p999}) out << " " << std::setw(8) << time;
+      out << " " << std::setprecision(1) << std::setw(8) << l.max << " " << std::setprecision(2)
+          << std::setw(12) << l.allocations_per_call << "\n";
     } else if (backend.status == "failed") {
-      std::snprintf(line, sizeof line, "  %-12s FAILED: ", backend.name.c_str());
-      out << line << backend.reason << "\n";
+      out << "FAILED: " << TerminalText(backend.reason, true) << "\n";
     } else {
-      std::snprintf(line, sizeof line, "  %-12s %s\n", backend.name.c_str(),
-                    backend.status == "not built" ? "NOT BUILT" : "NOT IN BUNDLE");
-      out << line;
+      out << (backend.status == "not built" ? "NOT BUILT" : "NOT IN BUNDLE") << "\n";
     }
   }
+  printed << out.str();
 }
 
-void PrintJson(const CheckReport& report, std::ostream& out) {
+void PrintJson(const CheckReport& report, std::ostream& printed) {
+  std::ostringstream out = PlainStream();
   out << "{\"schema\": \"td7.bundle_check/1\", \"bundle\": " << JsonString(report.bundle)
       << ", \"manifest_sha256\": " << JsonString(report.manifest_sha256)
       << ", \"instruction_set\": " << JsonString(report.instruction_set)
@@ -64,6 +67,7 @@ void PrintJson(const CheckReport& report, std::ostream& out) {
     PrintBackend(report.backends[i], out);
   }
   out << "]}\n";
+  printed << out.str();
 }
 
 }  // namespace td7

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <stdexcept>
+#include <string>
 
 namespace td7 {
 
@@ -18,7 +19,11 @@ ControlLoop::ControlLoop(LoopClock* clock, Plant* plant, ControllerPolicy* polic
   }
 }
 
-void ControlLoop::Run(const LoopSettings& settings, LoopResult* result) noexcept {
+void ControlLoop::Run(const LoopSettings& settings, LoopResult* result) {
+  if (settings.period_ns <= 0) {
+    throw std::invalid_argument("period_ns must be above 0, got " +
+                                std::to_string(settings.period_ns));
+  }
   // a period from now, so that the first wake-up is a wait like the others
   const std::int64_t start = clock_->Now() + settings.period_ns;
   for (std::int64_t period = 0; period < settings.periods;) {
@@ -44,7 +49,7 @@ void ControlLoop::Run(const LoopSettings& settings, LoopResult* result) noexcept
     period = after;
   }
   if (plant_ == nullptr) return;
-  if (!plant_->Apply(guards_->safe().data())) result->end = LoopResult::End::kPlantFailed;
+  if (!plant_->Finish(guards_->safe().data())) result->end = LoopResult::End::kPlantFailed;
 }
 
 // False if the loop is to end instead.

@@ -7,8 +7,9 @@
 // made up for in a burst: the loop goes on with the next one to begin. A late period and a skipped
 // one have each missed their deadline.
 //
-// Threads: all calls come from the caller's. Errors: those of the constructor; Run neither throws
-// nor allocates, unless the policy or the plant does.
+// Threads: all calls come from the caller's. Errors: the constructor and Run throw
+// std::invalid_argument for what they cannot work with, Run before its first period. From there on
+// it neither throws nor allocates, unless the policy or the plant does.
 #ifndef TD7_CONTROLLER_CONTROL_LOOP_H_
 #define TD7_CONTROLLER_CONTROL_LOOP_H_
 
@@ -55,7 +56,7 @@ class ControlLoop {
 
   // Runs to the end and adds up what happened. With a plant the safe action is applied last, unless
   // the plant has failed.
-  void Run(const LoopSettings& settings, LoopResult* result) noexcept;
+  void Run(const LoopSettings& settings, LoopResult* result);
 
  private:
   bool WaitUntil(std::int64_t due, const std::atomic<bool>* stop, std::int64_t* now) noexcept;

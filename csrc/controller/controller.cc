@@ -1,9 +1,9 @@
 // controller: runs a bundle's policy at a fixed rate on the real MuJoCo model of its task.
 //
 // Before the first period the bundle is checked whole, the policy must reproduce its test vectors
-// (which warms it up), and memory is locked if permitted. SIGTERM and SIGINT end the loop before
-// the next period's work. In the end the safe action is applied and the log is written, whole or
-// not at all: a process that is killed leaves the former log, or none.
+// (which warms it up), and memory is locked if permitted. From then on SIGTERM, SIGINT, SIGHUP and
+// SIGQUIT end the loop before the next period's work. In the end the safe action is applied and the
+// log is written, whole or not at all: a process that is killed leaves the former log, or none.
 //
 // Exit status: 0 if the time is over or a signal ended the loop, whatever faults the log tells of;
 // 1 if the bundle or its policy is refused or the plant failed; 2 for arguments that are wrong, a
@@ -33,6 +33,7 @@
 #include "controller/parity.h"
 #include "controller/realtime.h"
 #include "controller/run_log.h"
+#include "controller/terminal_text.h"
 #include "controller/trial_plant.h"
 #include "controller/whole_file.h"
 #include "rollout/tasks/defaults.h"
@@ -50,8 +51,11 @@ static_assert(std::atomic<bool>::is_always_lock_free, "a signal's handler sets i
 void StopOnSignals() {
   struct sigaction action{};
   action.sa_handler = [](int) { stop.store(true, std::memory_order_relaxed); };
-  sigaction(SIGTERM, &action, nullptr);
-  sigaction(SIGINT, &action, nullptr);
+  for (const int number : {SIGTERM, SIGINT, SIGQUIT}) sigaction(number, &action, nullptr);
+  struct sigaction hangup{};
+  sigaction(SIGHUP, nullptr, &hangup);
+  // nohup has asked to go on without a terminal
+  if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
 }
 
 const Backend& Chosen(const std::string& name) {
@@ -77,13 +81,20 @@ std::unique_ptr<ControllerPolicy> CheckedPolicy(const Backend& backend, const Bu
 
 double RateOf(const ControllerArgs& args, const Bundle& bundle) {
   if (args.rate_hz) return *args.rate_hz;
-  if (bundle.dt()) return 1.0 / *bundle.dt();
-  throw UsageError("--rate is needed: the manifest tells no dt");
+  if (!bundle.dt()) throw UsageError("--rate is needed: the manifest tells no dt");
+  const double rate = 1.0 / *bundle.dt();
+  if (rate >= kLeastRate && rate <= kMostRate) return rate;
+  std::ostringstream why;
+  why << bundle.Path("manifest.json") << ": dt must be from 1e-5 to 1000 s to tell the rate, got "
+      << *bundle.dt() << " (--rate tells another)";
+  throw std::runtime_error(why.str());
 }
 
 std::string TaskOf(const ControllerArgs& args, const Bundle& bundle) {
   if (!args.env.empty()) return args.env;
-  return JsonObject(bundle.manifest(), bundle.Path("manifest.json")).String("env");
+  const std::string& env =
+      JsonObject(bundle.manifest(), bundle.Path("manifest.json")).String("env");
+  return ShortText(env);  // every task's id is short
 }
 
 std::string ModelOf(const ControllerArgs& args, const TaskDefaults& defaults) {
@@ -94,6 +105,24 @@ std::string ModelOf(const ControllerArgs& args, const TaskDefaults& defaults) {
                    " lies");
 }
 
+// The plant must take what the policy gives.
+void ExpectFit(const Bundle& bundle, const std::string& task, const MujocoPlant& plant) {
+  std::ostringstream why;
+  if (plant.obs_size() != bundle.obs_size() || plant.action_size() != bundle.action_size()) {
+    why << bundle.folder() << " is a policy " << bundle.obs_size() << " -> " << bundle.action_size()
+        << ", " << task << " needs " << plant.obs_size() << " -> " << plant.action_size();
+    throw std::runtime_error(why.str());
+  }
+  for (std::size_t i = 0; i < bundle.low().size(); ++i) {
+    const auto [low, high] = plant.Bounds(static_cast<int>(i));
+    if (low <= bundle.low()[i] && bundle.high()[i] <= high) continue;
+    why << bundle.folder() << " is a policy with actions from " << bundle.low()[i] << " to "
+        << bundle.high()[i] << " at entry " << i << ", " << task << " takes them from " << low
+        << " to " << high;
+    throw std::runtime_error(why.str());
+  }
+}
+
 std::unique_ptr<MujocoPlant> MakePlant(const ControllerArgs& args, const Bundle& bundle) {
   const std::string task = TaskOf(args, bundle);
   std::unique_ptr<MujocoPlant> plant;
@@ -102,13 +131,8 @@ std::unique_ptr<MujocoPlant> MakePlant(const ControllerArgs& args, const Bundle&
   } catch (const std::invalid_argument& error) {
     throw UsageError(error.what());
   }
-  if (plant->obs_size() == bundle.obs_size() && plant->action_size() == bundle.action_size()) {
-    return plant;
-  }
-  std::ostringstream why;
-  why << bundle.folder() << " is a policy " << bundle.obs_size() << " -> " << bundle.action_size()
-      << ", " << task << " needs " << plant->obs_size() << " -> " << plant->action_size();
-  throw std::runtime_error(why.str());
+  ExpectFit(bundle, task, *plant);
+  return plant;
 }
 
 GuardSettings SettingsOf(const ControllerArgs& args, const Bundle& bundle, double rate_hz) {
@@ -171,6 +195,7 @@ RunLog Control(const ControllerArgs& args) {
   SteadyClock clock;
   ControlLoop loop =
       args.bare ? ControlLoop(&clock) : ControlLoop(&clock, &trial, policy.get(), &guards);
+  StopOnSignals();  // not before: while files are read, a signal has nothing to save
   AskSystem(args, &log.warnings);
   std::cout << "running " << log.plant << " by " << log.backend << " at " << log.rate_hz << " Hz"
             << std::endl;
@@ -185,23 +210,26 @@ RunLog Control(const ControllerArgs& args) {
   return log;
 }
 
-// Errors of the log are those of an argument.
-template <typename Write>
-void ForLog(const ControllerArgs& args, const Write& write) {
-  if (args.log.empty()) return;
+void TryLog(const std::string& path) {
   try {
-    write();
+    ExpectWritable(path);
   } catch (const std::runtime_error& error) {
     throw UsageError(error.what());
   }
 }
 
 int Run(const ControllerArgs& args) {
-  StopOnSignals();
-  ForLog(args, [&] { ExpectWritable(args.log); });
+  if (!args.log.empty()) TryLog(args.log);
   const RunLog log = Control(args);
-  ForLog(args, [&] { WriteWhole(args.log, LogText(log)); });
+  // first what cannot fail any more
   PrintSummary(log, std::cout);
+  std::cout << std::flush;
+  try {
+    if (!args.log.empty()) WriteWhole(args.log, LogText(log));
+  } catch (const std::runtime_error& error) {
+    std::cerr << "controller: " << TerminalText(error.what(), true) << "\n";
+    return 2;
+  }
   return log.loop.end == LoopResult::End::kPlantFailed ? 1 : 0;
 }
 
@@ -216,10 +244,11 @@ int main(int argc, char** argv) {
   try {
     return td7::Run(td7::ReadControllerArgs(argc, argv));
   } catch (const td7::UsageError& error) {
-    std::cerr << "controller: " << error.what() << "\n" << td7::kControllerUsage;
+    std::cerr << "controller: " << td7::TerminalText(error.what(), true) << "\n"
+              << td7::kControllerUsage;
     return 2;
   } catch (const std::exception& error) {
-    std::cerr << "controller: " << error.what() << "\n";
+    std::cerr << "controller: " << td7::TerminalText(error.what(), true) << "\n";
     return 1;
   }
 }

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "controller/json.h"
+#include "controller/sha256.h"
 
 namespace td7 {
 
@@ -19,15 +20,17 @@ const char* const kControllerUsage =
     "  --seconds S      how long (the default is 10)\n"
     "  --bare           only wait for the periods, without policy and task: what the machine does\n"
     "  --log FILE       write what happened as JSON\n"
-    "  --max-step R     the most that an action's entry may change by in a second\n"
+    "  --max-step R     the most that an action's entry may change by in a second, from the safe\n"
+    "                   action at first\n"
     "  --stale-ms MS    the oldest observation to act on, 0: any (the default is two periods)\n"
     "  --hold N         periods to hold the last action without a sound observation (0)\n"
     "  --safe A,B,...   the action to take then, and at the end (zeros, clipped to the bounds)\n"
     "  --priority       real-time priority, if permitted\n"
     "  --cpu N          stay on that processor\n"
     "  --fault KIND@PERIOD[+COUNT]  nan or stale observations from there on, for trials\n"
-    "exit status: 0 the time is over or SIGTERM or SIGINT came; 1 the bundle or its policy is\n"
-    "refused, or the plant failed; 2 the arguments are wrong or the log cannot be written\n";
+    "exit status: 0 the time is over, or SIGTERM, SIGINT, SIGHUP or SIGQUIT came; 1 the bundle or\n"
+    "its policy is refused, or the plant failed; 2 the arguments are wrong or the log cannot be\n"
+    "written\n";
 
 namespace {
 
@@ -95,13 +98,17 @@ const std::map<std::string, Reader>& Readers() {
   using A = ControllerArgs*;
   static const std::map<std::string, Reader> readers = {
       {"--backend", [](S, S text, A args) { args->backend = text; }},
-      {"--sha256", [](S, S text, A args) { args->sha256 = text; }},
+      {"--sha256",
+       [](S option, S text, A args) {
+         args->sha256 = ReadSum(text);
+         if (args->sha256.empty()) Refuse(option, "64 digits of 0-9 and a-f", text);
+       }},
       {"--env", [](S, S text, A args) { args->env = text; }},
       {"--model", [](S, S text, A args) { args->model = text; }},
       {"--log", [](S, S text, A args) { args->log = text; }},
       {"--rate",
        [](S option, S text, A args) {
-         args->rate_hz = ReadNumber(option, text, 1e-3, 1e5, "from 0.001 to 100000 Hz");
+         args->rate_hz = ReadNumber(option, text, kLeastRate, kMostRate, "from 0.001 to 100000 Hz");
        }},
       {"--seconds",
        [](S option, S text, A args) {

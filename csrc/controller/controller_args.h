@@ -14,6 +14,10 @@ namespace td7 {
 
 extern const char* const kControllerUsage;
 
+// Periods a second, of --rate or of a manifest's dt.
+inline constexpr double kLeastRate = 1e-3;
+inline constexpr double kMostRate = 1e5;
+
 struct ControllerArgs {
   std::string bundle;
   std::string sha256;

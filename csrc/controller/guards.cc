@@ -6,6 +6,10 @@
 #include <string>
 #include <utility>
 
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "NaN would pass the guards: compile without -ffinite-math-only and -ffast-math"
+#endif
+
 namespace td7 {
 namespace {
 
@@ -106,7 +110,8 @@ bool Guards::PassObs(std::int64_t period, bool had, const float* obs,
     Note(period, FaultKind::kObsOutOfRange, static_cast<int>(i));
     return false;
   }
-  if (settings_.stale_ns > 0 && age_ns > settings_.stale_ns) {
+  // one from the future tells of clocks that differ: nobody knows how old it is
+  if (settings_.stale_ns > 0 && (age_ns < 0 || age_ns > settings_.stale_ns)) {
     Note(period, FaultKind::kObsStale, -1);
     return false;
   }
@@ -137,7 +142,7 @@ void Guards::PassAction(std::int64_t period, bool acted, float* action) noexcept
     action[i] = within;
     // in double, where even the difference of the largest floats is finite
     const double step = static_cast<double>(within) - static_cast<double>(last_[i]);
-    if (settings_.max_step > 0.0 && acted_ && std::abs(step) > settings_.max_step) {
+    if (settings_.max_step > 0.0 && std::abs(step) > settings_.max_step) {
       slowed = true;
       // between two floats, so rounding does not leave them
       action[i] = static_cast<float>(last_[i] + std::copysign(settings_.max_step, step));
@@ -157,7 +162,6 @@ void Guards::Note(std::int64_t period, FaultKind kind, int entry) noexcept {
 
 void Guards::TakeSafe(float* action) noexcept {
   ++saved_;
-  acted_ = true;
   std::copy(settings_.safe.begin(), settings_.safe.end(), last_.begin());
   std::copy(settings_.safe.begin(), settings_.safe.end(), action);
 }

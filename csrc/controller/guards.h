@@ -1,13 +1,14 @@
 // What stands between a policy and the world: no observation reaches the policy, and no action the
 // plant, that is not sound.
 //
-//   observation  missing, NaN or infinite, out of its range, too old: the last action is held for
-//                `hold` periods in a row, then the safe action is taken
+//   observation  missing, NaN or infinite, out of its range, too old or of the future: the last
+//                action is held for `hold` periods in a row, then the safe action is taken
 //   action       NaN or infinite, or the policy failed: the safe action
 //                else clipped to the bounds, then to `max_step` from the last action
 //
 // The safe action is taken at once, however far it is from the last; what follows it is limited
-// from there. Before the first action there is none to hold: the safe one is taken.
+// from there, and so is the first action. Before the policy's first action there is none to hold:
+// the safe one is taken.
 //
 // Threads: one at a time. Errors: the constructor throws std::invalid_argument that names the
 // setting; the rest neither throws nor allocates. Ownership: pointers are used during the call.
@@ -25,7 +26,7 @@ enum class FaultKind {
   kNoObs,            // the plant had none
   kObsNotFinite,     // NaN or infinity
   kObsOutOfRange,    // of the plausible
-  kObsStale,         // older than the limit
+  kObsStale,         // older than the limit, or of the future
   kPolicyFailed,     // its backend did
   kActionNotFinite,  // NaN or infinity
 };
@@ -82,7 +83,7 @@ class Guards {
 
   GuardSettings settings_;
   std::vector<float> last_;  // [A]
-  bool acted_ = false;       // whether `last_` is an action that was taken
+  bool acted_ = false;       // whether an action of the policy was taken
   std::int64_t bad_in_a_row_ = 0;
   std::vector<Fault> faults_;
   std::array<std::int64_t, kFaultKinds> counts_{};

@@ -2,7 +2,7 @@
 //
 // Refused: anything after the value, a comma too many, comments, NaN and infinity, numbers beyond
 // double, control characters and broken UTF-8 or surrogates in strings, a name twice in an object,
-// more than 32 levels. Memory: at most about 60 times the text, so limit the text.
+// more than 32 levels. Memory: at most about 160 times the text, so limit the text.
 //
 // Threads: values are constant once read. Errors: std::runtime_error that begins with the name
 // given and says where ("manifest.json: no JSON at byte 17: ..."), or which member is not as it

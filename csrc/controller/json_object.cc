@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "controller/terminal_text.h"
+
 namespace td7 {
 namespace {
 
@@ -26,12 +28,11 @@ const char* KindName(JsonValue::Kind kind) {
   }
 }
 
-// the value as an error tells it, never long
+// the value as an error tells it, never long, and safe to print
 std::string Shown(const JsonValue* value) {
   if (value == nullptr) return "nothing";
-  if (value->kind == JsonValue::Kind::kString && value->string.size() <= 80) {
-    return "'" + value->string + "'";
-  }
+  if (value->kind == JsonValue::Kind::kBoolean) return value->boolean ? "true" : "false";
+  if (value->kind == JsonValue::Kind::kString) return "'" + ShortText(value->string) + "'";
   if (value->kind == JsonValue::Kind::kNumber) {
     std::ostringstream text;
     text.imbue(std::locale::classic());
@@ -51,7 +52,7 @@ JsonObject::JsonObject(const JsonValue& value, std::string file, std::string pat
 }
 
 void JsonObject::Refuse(std::string_view name, const std::string& wanted) const {
-  throw std::runtime_error(file_ + ": " + path_ + std::string(name) + " must be " + wanted +
+  throw std::runtime_error(file_ + ": " + path_ + ShortText(name) + " must be " + wanted +
                            ", got " + Shown(value_->Find(name)));
 }
 
@@ -80,9 +81,13 @@ std::vector<double> JsonObject::Numbers(std::string_view name) const {
   return numbers;
 }
 
+void JsonObject::ExpectTrue(std::string_view name) const {
+  if (!Member(name, JsonValue::Kind::kBoolean, "true").boolean) Refuse(name, "true");
+}
+
 JsonObject JsonObject::Object(std::string_view name) const {
   const JsonValue& value = Member(name, JsonValue::Kind::kObject, "an object");
-  return {value, file_, path_ + std::string(name) + "."};
+  return {value, file_, path_ + ShortText(name) + "."};
 }
 
 std::int64_t JsonCount(double number, std::int64_t least) {

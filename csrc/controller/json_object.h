@@ -1,7 +1,8 @@
 // An object of JSON that was read, asked for what it should hold.
 //
 // Threads: const methods at any time. Errors: std::runtime_error that names file and member:
-// "F: obs.shape must be an array of numbers, got a string". Ownership: refers to the value, which
+// "F: obs.shape must be an array of numbers, got a string". Names and values of the file are cut
+// and their control characters escaped there. Ownership: refers to the value, which
 // must live longer.
 #ifndef TD7_CONTROLLER_JSON_OBJECT_H_
 #define TD7_CONTROLLER_JSON_OBJECT_H_
@@ -25,6 +26,7 @@ class JsonObject {
   double Number(std::string_view name) const;
   std::vector<double> Numbers(std::string_view name) const;
   JsonObject Object(std::string_view name) const;
+  void ExpectTrue(std::string_view name) const;
   const std::vector<JsonMember>& members() const { return value_->members; }
 
   // "F: PATH.NAME must be WANTED, got ..."

@@ -1,5 +1,6 @@
 #include "controller/mujoco_plant.h"
 
+#include <limits>
 #include <stdexcept>
 
 #include "rollout/tasks/defaults.h"
@@ -24,6 +25,13 @@ MujocoPlant::MujocoPlant(const std::string& task_id, const std::string& model_fi
   if (!simulation_->Reset()) throw std::runtime_error(simulation_->error());
 }
 
+std::pair<float, float> MujocoPlant::Bounds(int entry) const {
+  constexpr float kAny = std::numeric_limits<float>::infinity();
+  if (model_->actuator_ctrllimited[entry] == 0) return {-kAny, kAny};
+  const mjtNum* const range = model_->actuator_ctrlrange + std::ptrdiff_t{2} * entry;
+  return {static_cast<float>(range[0]), static_cast<float>(range[1])};
+}
+
 bool MujocoPlant::Observe(float* obs, std::int64_t* age_ns) noexcept {
   for (const double number : simulation_->obs()) *obs++ = static_cast<float>(number);
   *age_ns = 0;
@@ -39,5 +47,7 @@ bool MujocoPlant::Apply(const float* action) noexcept {
   return_ = 0.0;
   return simulation_->Reset();
 }
+
+bool MujocoPlant::Finish(const float* action) noexcept { return simulation_->Step(action); }
 
 }  // namespace td7

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "controller/plant.h"
@@ -33,8 +34,12 @@ class MujocoPlant : public Plant {
   int obs_size() const { return static_cast<int>(task_->shape().obs_size); }
   int action_size() const { return static_cast<int>(model_->nu); }
 
+  // Gymnasium's bounds of an entry of the action: what its actuator takes.
+  std::pair<float, float> Bounds(int entry) const;
+
   bool Observe(float* obs, std::int64_t* age_ns) noexcept override;
   bool Apply(const float* action) noexcept override;
+  bool Finish(const float* action) noexcept override;  // ends no episode
 
   std::int64_t episodes() const { return episodes_; }           // ended
   const std::vector<double>& returns() const { return kept_; }  // of the first of them

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <exception>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace td7 {
@@ -21,6 +23,21 @@ Ort::SessionOptions Options() {
   options.AddConfigEntry("session.intra_op.allow_spinning", "0");
   options.AddConfigEntry("session.inter_op.allow_spinning", "0");
   return options;
+}
+
+// Throws for a graph whose tensors lie in other files, wherever these are.
+//
+// Each such tensor has an entry with the key "location". A protobuf text of eight bytes follows its
+// length, a varint that ends with the byte 8, or 0 if it is written longer than needed; in JSON and
+// in longer texts another byte stands before the word. A harmless text that is "location" and
+// nothing else is refused, too.
+void RefuseExternalData(std::string_view graph) {
+  constexpr std::string_view kKey = "location";
+  for (auto at = graph.find(kKey); at != graph.npos; at = graph.find(kKey, at + 1)) {
+    if (at > 0 && (graph[at - 1] == '\x08' || graph[at - 1] == '\x00')) {
+      throw std::runtime_error("its weights lie in another file");
+    }
+  }
 }
 
 class OnnxruntimePolicy : public ControllerPolicy {
@@ -77,8 +94,9 @@ std::unique_ptr<ControllerPolicy> MakeOnnxruntimePolicy(const Bundle& bundle) {
   const std::string file = fixed ? "policy_batch1.onnx" : "policy.onnx";
   const std::string graph = bundle.Read(file);
   try {
+    RefuseExternalData(graph);
     return std::make_unique<OnnxruntimePolicy>(graph, bundle.obs_size(), bundle.action_size());
-  } catch (const Ort::Exception& error) {
+  } catch (const std::exception& error) {  // Ort::Exception is one
     throw std::runtime_error(bundle.Path(file) + " is refused by onnxruntime: " + error.what());
   }
 }

@@ -12,8 +12,8 @@
 
 namespace td7 {
 
-// Throws std::runtime_error, naming the file, if the bundle has no such graph or onnxruntime
-// refuses it.
+// Throws std::runtime_error, naming the file, if the bundle has no such graph, its weights lie in
+// another file or onnxruntime refuses it.
 std::unique_ptr<ControllerPolicy> MakeOnnxruntimePolicy(const Bundle& bundle);
 
 }  // namespace td7

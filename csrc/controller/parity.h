@@ -10,12 +10,13 @@
 
 namespace td7 {
 
-// The largest difference from the vectors' actions: in the action's units, or in half the range
-// of that number where this is larger than 1. Infinity if an action is NaN.
+// The largest difference from the vectors' actions, to the bit as td7.deploy.verify measures it: in
+// units of half their range, or, where the bounds lie so far from 0 that one rounding of an action
+// would be more than 1e-5 of that, in the unit of which it is 1e-5. Infinity if an action is NaN.
 double ActionError(ControllerPolicy* policy, const Bundle& bundle, const BundleVectors& vectors);
 
-// What ActionError may be: the bundle's tolerance, plus the manifest's action_error for a backend
-// whose name is a variant of it.
+// What ActionError may be: the manifest's action_error for a backend whose name is a variant of it,
+// else the bundle's tolerance.
 double AllowedError(const ControllerPolicy& policy, const Bundle& bundle);
 
 }  // namespace td7

@@ -1,6 +1,6 @@
 // What a control loop controls: a robot, or a simulation of one.
 //
-// Threads: the loop's alone. Errors: by what the calls return. Neither call should allocate or
+// Threads: the loop's alone. Errors: by what the calls return. No call should allocate or
 // wait: its time is the loop's.
 #ifndef TD7_CONTROLLER_PLANT_H_
 #define TD7_CONTROLLER_PLANT_H_
@@ -23,6 +23,9 @@ class Plant {
   // Acts: action [A] is finite and within the bounds. False: the plant can no longer act, and the
   // loop ends.
   [[nodiscard]] virtual bool Apply(const float* action) noexcept = 0;
+
+  // Acts for the last time, as the loop ends: what follows is no part of the run.
+  [[nodiscard]] virtual bool Finish(const float* action) noexcept { return Apply(action); }
 };
 
 }  // namespace td7

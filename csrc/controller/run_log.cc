@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdio>
+#include <iomanip>
 #include <sstream>
 
 #include "controller/json_text.h"
@@ -27,7 +27,7 @@ std::string Floats(const std::vector<float>& numbers) {
 
 // buckets: [[the largest time in it, how many], ...], those that are not empty
 std::string Times(const TimeHistogram& times) {
-  std::ostringstream out;
+  std::ostringstream out = PlainStream();
   out << "{\"p50\": " << JsonNumber(Microseconds(times.Percentile(0.5)))
       << ", \"p99\": " << JsonNumber(Microseconds(times.Percentile(0.99)))
       << ", \"p999\": " << JsonNumber(Microseconds(times.Percentile(0.999)))
@@ -44,7 +44,7 @@ std::string Times(const TimeHistogram& times) {
 }
 
 std::string FaultText(const Fault& fault) {
-  std::ostringstream out;
+  std::ostringstream out = PlainStream();
   out << "{\"period\": " << fault.period << ", \"kind\": " << JsonString(FaultName(fault.kind))
       << ", \"entry\": ";
   if (fault.entry < 0) {
@@ -62,7 +62,7 @@ std::int64_t FaultCount(const RunLog& log) {
 }
 
 std::string FaultCounts(const RunLog& log) {
-  std::ostringstream out;
+  std::ostringstream out = PlainStream();
   for (std::size_t i = 0; i < kFaultKinds; ++i) {
     out << (i == 0 ? "{" : ", ") << JsonString(FaultName(static_cast<FaultKind>(i))) << ": "
         << log.faults_of[i];
@@ -73,7 +73,7 @@ std::string FaultCounts(const RunLog& log) {
 
 std::string SettingsText(const RunLog& log) {
   const GuardSettings& guards = log.guard_settings;
-  std::ostringstream out;
+  std::ostringstream out = PlainStream();
   out << "{\"rate_hz\": " << JsonNumber(log.rate_hz) << ", \"seconds\": " << JsonNumber(log.seconds)
       << ", \"stale_ms\": " << JsonNumber(static_cast<double>(guards.stale_ns) / 1e6)
       << ", \"hold\": " << guards.hold
@@ -105,7 +105,7 @@ std::string LogText(const RunLog& log) {
   const LoopResult& loop = log.loop;
   const auto quoted = [](const std::string& text) { return JsonString(text); };
   const auto exact = [](const double& number) { return JsonNumber(number, 17); };
-  std::ostringstream out;
+  std::ostringstream out = PlainStream();
   out << "{\"schema\": \"td7.controller/1\",\n \"bundle\": " << JsonString(log.bundle)
       << ",\n \"manifest_sha256\": " << JsonString(log.manifest_sha256)
       << ",\n \"backend\": " << JsonString(log.backend)
@@ -130,28 +130,27 @@ std::string LogText(const RunLog& log) {
 
 void PrintSummary(const RunLog& log, std::ostream& out) {
   const LoopResult& loop = log.loop;
-  char text[512];
-  std::snprintf(text, sizeof text,
-                "%g Hz\n  %lld periods, %lld missed (%.4f %%): %lld late, %lld skipped\n",
-                log.rate_hz, static_cast<long long>(loop.periods()),
-                static_cast<long long>(loop.missed()), 100 * MissedShare(loop),
-                static_cast<long long>(loop.late), static_cast<long long>(loop.skipped));
-  out << log.bundle << ": " << log.plant << " by " << log.backend << " at " << text;
+  std::ostringstream text = PlainStream();
+  text << log.bundle << ": " << log.plant << " by " << log.backend << " at " << log.rate_hz
+       << " Hz\n  " << loop.periods() << " periods, " << loop.missed() << " missed (" << std::fixed
+       << std::setprecision(4) << 100 * MissedShare(loop) << " %): " << loop.late << " late, "
+       << loop.skipped << " skipped\n"
+       << std::setprecision(1);
   const auto line = [&](const char* name, const TimeHistogram& times) {
     if (times.total() == 0) return;
-    std::snprintf(text, sizeof text, "  %-8s us: p50 %8.1f  p99 %8.1f  max %10.1f\n", name,
-                  Microseconds(times.Percentile(0.5)), Microseconds(times.Percentile(0.99)),
-                  Microseconds(times.max()));
-    out << text;
+    text << "  " << name << " us: p50 " << std::setw(8) << Microseconds(times.Percentile(0.5))
+         << "  p99 " << std::setw(8) << Microseconds(times.Percentile(0.99)) << "  max "
+         << std::setw(10) << Microseconds(times.max()) << "\n";
   };
   line("lateness", loop.lateness);
-  line("policy", loop.policy);
-  line("work", loop.work);
-  out << "  " << FaultCount(log) << " faults, the last action held " << log.held
-      << " times, the safe one taken " << log.saved << " times, " << log.episodes
-      << " episodes ended\n";
-  for (const std::string& warning : log.warnings) out << "  warning: " << warning << "\n";
-  if (!log.error.empty()) out << "  the plant failed: " << log.error << "\n";
+  line("policy  ", loop.policy);
+  line("work    ", loop.work);
+  text << "  " << FaultCount(log) << " faults, the last action held " << log.held
+       << " times, the safe one taken " << log.saved << " times, " << log.episodes
+       << " episodes ended\n";
+  for (const std::string& warning : log.warnings) text << "  warning: " << warning << "\n";
+  if (!log.error.empty()) text << "  the plant failed: " << log.error << "\n";
+  out << text.str();
 }
 
 }  // namespace td7

@@ -1,6 +1,7 @@
 #include "controller/safetensors.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <stdexcept>
@@ -8,9 +9,14 @@
 
 #include "controller/json.h"
 #include "controller/json_object.h"
+#include "controller/terminal_text.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "tensors are little-endian and read as they are"
+#endif
+
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "NaN would pass for a number: compile without -ffinite-math-only and -ffast-math"
 #endif
 
 namespace td7 {
@@ -81,7 +87,8 @@ Safetensors::Safetensors(std::string_view content, std::string file) : file_(std
             [](const Place& a, const Place& b) { return a.begin < b.begin; });
   std::uint64_t used = 0;
   for (const Place& place : places) {
-    if (place.begin != used) Refuse("has a gap or an overlap before tensor " + place.name);
+    if (place.begin != used)
+      Refuse("has a gap or an overlap before tensor " + ShortText(place.name));
     used = place.end;
   }
   if (used != content.size()) Refuse("has bytes that belong to no tensor");
@@ -89,7 +96,8 @@ Safetensors::Safetensors(std::string_view content, std::string file) : file_(std
   data_.resize(content.size() / sizeof(float));
   if (!content.empty()) std::memcpy(data_.data(), content.data(), content.size());
   for (Place& place : places) {
-    tensors_[place.name] = {std::move(place.shape), data_.data() + place.begin / sizeof(float)};
+    tensors_[place.name] = {std::move(place.shape), data_.data() + place.begin / sizeof(float),
+                            static_cast<std::size_t>((place.end - place.begin) / sizeof(float))};
   }
 }
 
@@ -117,6 +125,10 @@ const float* Safetensors::Floats(const std::string& name,
   const Tensor& tensor = Find(name);
   if (tensor.shape != shape) {
     Refuse("must hold " + name + " " + ShapeText(shape) + ", got " + ShapeText(tensor.shape));
+  }
+  const auto finite = [](float number) { return std::isfinite(number); };
+  if (!std::all_of(tensor.data, tensor.data + tensor.size, finite)) {
+    Refuse("must hold finite numbers in " + name + ", got NaN or infinity");
   }
   return tensor.data;
 }

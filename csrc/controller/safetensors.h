@@ -10,6 +10,7 @@
 #ifndef TD7_CONTROLLER_SAFETENSORS_H_
 #define TD7_CONTROLLER_SAFETENSORS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -23,6 +24,7 @@ class Safetensors {
   struct Tensor {
     std::vector<std::int64_t> shape;
     const float* data;  // of the Safetensors, row by row
+    std::size_t size;   // how many numbers
   };
 
   // `content` is the whole file, `file` how errors call it.
@@ -34,7 +36,7 @@ class Safetensors {
   // The tensor of that name, which must have `dimensions` dimensions.
   const Tensor& At(const std::string& name, std::size_t dimensions) const;
 
-  // The numbers of the tensor of that name, which must have this shape.
+  // The numbers of the tensor of that name, which must have this shape and be finite.
   const float* Floats(const std::string& name, const std::vector<std::int64_t>& shape) const;
 
   const std::string& file() const { return file_; }

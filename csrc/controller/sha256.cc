@@ -79,6 +79,15 @@ std::string Sha256::Hex() {
   return hex;
 }
 
+std::string ReadSum(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+  }
+  const bool is_sum =
+      text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return is_sum ? text : "";
+}
+
 std::string Sha256Hex(const std::string& text) {
   Sha256 sum;
   sum.Add(text.data(), text.size());

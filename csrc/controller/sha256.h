@@ -28,6 +28,9 @@ class Sha256 {
   std::uint64_t bytes_ = 0;
 };
 
+// A sum as people write it, in lower-case digits, or "" if it is none.
+std::string ReadSum(std::string text);
+
 // The sum of one text.
 std::string Sha256Hex(const std::string& text);
 

@@ -31,6 +31,7 @@ class TrialPlant : public Plant {
     return true;
   }
   bool Apply(const float* action) noexcept override { return plant_->Apply(action); }
+  bool Finish(const float* action) noexcept override { return plant_->Finish(action); }
 
  private:
   Plant* plant_;

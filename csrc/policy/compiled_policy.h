@@ -1,6 +1,9 @@
 // TD7's policy with its weights compiled in: the function of policy.h, to the bit, for one
-// observation, without heap, exceptions, RTTI or an operating system. Builds with -fno-exceptions
-// -fno-rtti; compile with -ffp-contract=off.
+// observation, without heap, exceptions or RTTI. Builds with -fno-exceptions -fno-rtti; compile
+// with -ffp-contract=off. On arm it needs no operating system, nor any library but memcpy. On
+// x86-64, where the instruction set is chosen as it runs, it also needs the compiler's own
+// libraries:
+// __cpu_model, and __cxa_guard_acquire and _release unless -fno-threadsafe-statics is given.
 //
 // `td7 export --format cpp` writes the weights as a header that includes nothing but <cstdint>:
 //

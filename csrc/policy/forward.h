@@ -18,6 +18,9 @@
 #ifdef __FAST_MATH__
 #error "a row's bits would depend on its batch: compile without -ffast-math"
 #endif
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "NaN would not stay NaN: compile without -ffinite-math-only"
+#endif
 
 namespace td7 {
 

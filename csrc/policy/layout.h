@@ -1,9 +1,10 @@
 // Where a policy's numbers lie: its packed layers one after another, the working memory of a block
 // of rows, and the environment's bounds.
 //
-// No heap, no exception, nothing of the standard library but its freestanding headers: this file,
-// forward.h and packed_layer.h are what a policy without an operating system needs. Threads: pure
-// functions. REQUIRES of all: sizes from 1 to kMostSize.
+// No heap and no exception. This file, forward.h, packed_layer.h and simd/ are what a policy
+// without an operating system needs; of the standard library they take <atomic>, <cassert>,
+// <cstddef>, <cstdint> and <cstring>, of its functions memcpy. Threads: pure functions. REQUIRES of
+// all: sizes from 1 to kMostSize.
 #ifndef TD7_POLICY_LAYOUT_H_
 #define TD7_POLICY_LAYOUT_H_
 

@@ -50,7 +50,8 @@ def read_manifest(folder: Path, schema: str, advice: str = "") -> dict[str, Any]
     if OWN not in manifest:
         raise ValueError(f"{folder / NAME}: {OWN} is missing")
     own = _own_field(str(manifest[OWN]))
-    blank = (folder / NAME).read_text(encoding="utf-8").replace(own, _own_field(""))
+    # not read_text, to which other ends of lines are the same
+    blank = (folder / NAME).read_bytes().decode().replace(own, _own_field(""))
     if hashlib.sha256(blank.encode()).hexdigest() != manifest.get(OWN):
         raise ValueError(f"{folder / NAME} is not as it was written ({OWN} differs)")
     check_files(folder, sums, sums)

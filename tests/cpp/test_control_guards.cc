@@ -1,5 +1,6 @@
 // The guards of a control loop, and files that are whole: NaN never comes out, nor anything out of
 // bounds, whatever goes in. Exits with 0 if all claims hold.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -59,11 +60,31 @@ void ActionsAreClippedAndTheirChangesLimited() {
     guards.PassAction(0, true, action.data());
     return action;
   };
-  CHECK((passed(5.0f, 3.0f) == std::vector<float>{1.0f, 3.0f}));  // the first is free to start
-  CHECK((passed(-1.0f, 3.25f) == std::vector<float>{0.5f, 3.25f}));
+  CHECK((passed(5.0f, 2.25f) == std::vector<float>{0.5f, 2.25f}));  // from the safe one
+  CHECK((passed(0.75f, 9.0f) == std::vector<float>{0.75f, 2.75f}));
+  CHECK((passed(1.0f, 3.0f) == std::vector<float>{1.0f, 3.0f}));
   CHECK((passed(kInf, 3.0f) == std::vector<float>{0.0f, 2.0f}));  // the safe one, at once
   CHECK((passed(0.25f, 99.0f) == std::vector<float>{0.25f, 2.5f}));
-  CHECK(guards.clipped() == 2 && guards.slowed() == 2 && guards.saved() == 1);
+  CHECK(guards.clipped() == 2 && guards.slowed() == 3 && guards.saved() == 1);
+}
+
+void NothingIsHeldBeforeThePolicyHasActed() {
+  GuardSettings settings = Wide();
+  settings.hold = 3;
+  settings.safe = {-7.0f};
+  Guards guards(settings);
+  float action[] = {0.0f};
+  const auto substituted = [&](std::int64_t held, std::int64_t saved) {
+    guards.Substitute(action);
+    return action[0] == -7.0f && guards.held() == held && guards.saved() == saved;
+  };
+  CHECK(substituted(0, 1) && substituted(0, 2));
+  guards.PassAction(2, false, action);  // the policy fails: the safe action, once more
+  CHECK(substituted(0, 4));
+  action[0] = 5.0f;
+  guards.PassAction(4, true, action);
+  guards.Substitute(action);
+  CHECK(action[0] == 5.0f && guards.held() == 1 && guards.saved() == 4);
 }
 
 void NoNanAndNothingOutOfBoundsComesOutWhateverGoesIn() {
@@ -137,8 +158,33 @@ void AFileIsReplacedWhole() {
   CHECK_THROWS(WriteWhole(path, "newer"), std::runtime_error, ".partial cannot be written");
   CHECK(content() == "new");
   const std::string nowhere = (folder / "no" / "log").string();
-  CHECK_THROWS(ExpectWritable(nowhere), std::runtime_error, "no/log cannot be written: No such");
+  CHECK_THROWS(ExpectWritable(path), std::runtime_error, ".partial cannot be written: File exists");
+  CHECK_THROWS(ExpectWritable(nowhere), std::runtime_error, "partial cannot be written: No such");
   CHECK_THROWS(ExpectWritable(folder.string()), std::runtime_error, "Is a directory");
+  fs::remove_all(folder);
+}
+
+void OnlyPlainFilesAreReplaced() {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / ("td7_no_file_" + std::to_string(getpid()));
+  fs::create_directory(folder);
+  const std::string pipe = (folder / "pipe").string(), link = (folder / "link").string();
+  const std::string precious = (folder / "precious").string();
+  CHECK(mkfifo(pipe.c_str(), 0600) == 0);
+  WriteWhole(precious, "kept");
+  fs::create_symlink(precious, link);
+  for (const std::string& path : {pipe, link, std::string("/dev/null")}) {
+    CHECK_THROWS(ExpectWritable(path), std::runtime_error, " cannot be written: it is no plain");
+    CHECK_THROWS(WriteWhole(path, "new"), std::runtime_error, " cannot be written: it is no plain");
+  }
+  CHECK(fs::is_fifo(pipe) && fs::is_symlink(link));
+  const std::string log = (folder / "log").string();
+  fs::create_symlink(precious, log + ".partial");
+  ExpectWritable(log);
+  CHECK(!fs::exists(fs::symlink_status(log + ".partial")));
+  fs::create_symlink(precious, log + ".partial");
+  WriteWhole(log, "new");
+  CHECK(fs::file_size(log) == 3 && !fs::is_symlink(log) && fs::file_size(precious) == 4);
   fs::remove_all(folder);
 }
 
@@ -148,8 +194,10 @@ void AFileIsReplacedWhole() {
 int main() {
   td7::AnImplausibleObservationIsNamedByItsEntry();
   td7::ActionsAreClippedAndTheirChangesLimited();
+  td7::NothingIsHeldBeforeThePolicyHasActed();
   td7::NoNanAndNothingOutOfBoundsComesOutWhateverGoesIn();
   td7::SettingsThatAreNoneAreRefused();
   td7::AFileIsReplacedWhole();
+  td7::OnlyPlainFilesAreReplaced();
   return failures > 0 ? 1 : 0;
 }

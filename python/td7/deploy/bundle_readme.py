@@ -39,7 +39,7 @@ FILES = {
     "policy_batch1.onnx": "the same for one observation at a time",
     "policy.pt": "the same as TorchScript, for LibTorch",
     "policy.pt2": "the same as torch.export writes it, with source paths; loading it unpickles",
-    "policy.h": "the same as a C++ header with the weights in it",
+    "policy.h": "the same as a C++ header with the weights in it; only its sum is checked",
     "encoder_zs.onnx": "obs to the state's embedding zs",
     "encoder_zs.pt": "the same as TorchScript",
     "encoder_zsa.onnx": "obs and actions to their embedding zsa",

@@ -93,7 +93,7 @@ def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> Non
         "env": public_name(env),
         **interface(policy.module, known),
         "tolerance": TOLERANCE,
-        "variants": {BFLOAT16: _measured(policy, env, vectors)},
+        "variants": _variants(policy, env, vectors),
         "versions": versions(*PACKAGES),
     }
     write_file(folder / WEIGHTS, save(dict(policy.module.state_dict())))
@@ -124,6 +124,14 @@ def _write_graphs(
             write_torchscript(graph, arguments, folder / f"{name}.pt")
         if "torch-export" in formats:
             write_exported(graph, arguments, folder / f"{name}.pt2")
+
+
+def _variants(
+    policy: Policy, env: str, vectors: Mapping[str, Tensor]
+) -> dict[str, dict[str, float]]:
+    """Return what is told of rounded weights, unless they drive nothing like the policy."""
+    measured = _measured(policy, env, vectors)
+    return {BFLOAT16: measured} if measured["action_error"] <= 1 else {}
 
 
 def _measured(policy: Policy, env: str, vectors: Mapping[str, Tensor]) -> dict[str, float]:

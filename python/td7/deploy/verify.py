@@ -77,7 +77,8 @@ def replay(bundle: Bundle) -> list[Verified]:
 
     A difference of actions is measured in units of half their range, one of embeddings as it is.
     Raises ValueError for outputs that differ from eager torch by more than 1e-5, or than the
-    manifest states. A `.pt2` file is not opened: loading one unpickles.
+    manifest states. A `.pt2` file is not opened: loading one unpickles. Of `policy.h` only the sum
+    is checked.
     """
     results = []
     for name, (graph, inputs, output) in graphs(bundle.policy).items():
@@ -95,10 +96,20 @@ def replay(bundle: Bundle) -> list[Verified]:
 
 
 def largest_difference(made: Float32, wanted: Float32, policy: PolicyModule | None) -> float:
-    """Return the largest difference, of a policy's actions in units of half their range."""
-    unit = 1.0 if policy is None else ((policy.high - policy.low) / 2).numpy()
+    """Return the largest difference, of a policy's actions in units of half their range.
+
+    Where the bounds lie so far from 0 that one rounding of an action would be more than 1e-5 of
+    that, the unit is the one of which it is 1e-5.
+    """
+    unit = 1.0 if policy is None else _units(policy.low.numpy(), policy.high.numpy())
     with np.errstate(all="ignore"):  # what overflows differs by too much
         return float((np.abs(made - wanted) / unit).max())
+
+
+def _units(low: Float32, high: Float32) -> Float32:
+    rounding = np.spacing(np.maximum(np.abs(low), np.abs(high)))
+    units: Float32 = np.maximum((high - low) / 2, rounding * np.float32(1e5))
+    return units
 
 
 def _ways(bundle: Bundle, graph: str, output: str) -> dict[str, Run]:
