@@ -196,6 +196,13 @@ def test_a_data_set_that_is_refused_leaves_no_run(tmp_path, data, quiet):
     assert not (tmp_path / "run").exists()
 
 
+def test_cloning_alone_is_refused_online(small_config, quiet):
+    with pytest.raises(
+        ValueError, match=r"TD7Config\.offline_loss must be 'td7' where .* got 'bc'"
+    ):
+        td7.train(ENV, config=small_config(offline_loss="bc"), run=quiet())
+
+
 @pytest.mark.parametrize("updates", [0, -1, 1.5, True])
 def test_a_number_of_updates_that_is_none_is_named(data, quiet, updates):
     with pytest.raises(ValueError, match=rf"updates must be an integer of .* 1, got {updates}"):

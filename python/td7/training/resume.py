@@ -21,7 +21,9 @@ def resume(
     """Continue a run from its saved state, with its own settings, to its own or a later end.
 
     It goes on as if it had never stopped, to the bit on a CPU with the same versions and torch
-    threads. An online run that was killed before its first save starts again. The environment's
+    threads. (The evaluation at an end that is no multiple of eval_every is one more: past such an
+    end evaluations have other episodes than those of a run that was longer from the start.) An
+    online run that was killed before its first save starts again. The environment's
     code, such as the file of a task, is run as config.json names it.
 
     Raises ValueError for a folder that holds no run or no state, a file that is not as it was
