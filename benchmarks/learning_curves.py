@@ -68,6 +68,8 @@ def offline_table(folders: list[Path]) -> str:
     """Return the README's table of offline runs: one row each, seeds averaged."""
     steps, _ = evaluation_curves(folders[0])
     lines = [
+        "![learning curves](benchmarks/results/offline/curves.png)",
+        "",
         "| data set | its mean return | learner | "
         + " | ".join(f"{step / 1000:.0f}k" for step in steps)
         + " |",
@@ -111,6 +113,7 @@ def main() -> None:
         plot_runs([folder], RESULTS / f"{folder.name}.png")
     rewrite("curves", "\n\n".join(table_of(folder) for folder in folders))
     if folders := kept(OFFLINE):
+        plot_runs(folders, OFFLINE / "curves.png")
         rewrite("offline", offline_table(folders))
 
 

@@ -57,8 +57,9 @@ def plot_runs(runs: Sequence[str | Path], out: str | Path) -> Path:
     for run in map(Path, runs):
         settings = read_settings(run)
         steps, curves = evaluation_curves(run)
-        how = "" if settings.dataset is None else f" from {settings.dataset.name}"
-        label = f"{settings.env}{how} ({len(curves)} seed{'s' if len(curves) > 1 else ''})"
+        label = f"{settings.env} ({len(curves)} seed{'s' if len(curves) > 1 else ''})"
+        if len(runs) > 1:
+            label = f"{run.name}: {label}"
         mean = np.mean(list(curves.values()), axis=0)
         (line,) = axes.plot(steps, mean, linewidth=2, label=label)
         for curve in curves.values():
