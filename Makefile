@@ -78,6 +78,7 @@ wheel: $(INSTALLED)
 CACHE = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/td7/onnxruntime-headers
 HEADERS_PACKAGE = com.github.asus4.onnxruntime
 onnxruntime-headers: $(CACHE)/onnxruntime_cxx_api.h
+	@echo "for CMake: -DONNXRUNTIME_INCLUDE_DIR=$(CACHE)"
 $(CACHE)/onnxruntime_cxx_api.h:
 	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	(cd $$scratch && npm pack --silent $(HEADERS_PACKAGE)@0.4.9 && \

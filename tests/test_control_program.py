@@ -116,6 +116,7 @@ def test_a_policy_runs_at_the_task_s_dt_without_allocating(control, any_bundle):
     assert log["ended"] == "time" and log["backend"] == "native"
     periods = log["periods"]
     assert log["settings"]["rate_hz"] == pytest.approx(1 / DT[env])
+    assert not any("trained for" in warning for warning in log["warnings"])
     assert periods["all"] == round(2 / DT[env]) == periods["done"] + periods["skipped"]
     assert periods["missed"] == periods["late"] + periods["skipped"]
     for times in ("lateness_us", "policy_us", "work_us"):
@@ -145,6 +146,9 @@ def test_episodes_are_gymnasium_s_whatever_the_rate(control, any_bundle):
     log = control(bundle, "--seconds", "1", "--rate", "3000")
     found = log["returns"][:3]
     assert len(log["returns"]) == log["episodes"] >= 1
+    assert log["arguments"][:1] == [str(bundle)] and "--rate" in log["arguments"]
+    told = f"the policy was trained for {1 / DT[env]:g} Hz: at 3000 Hz the model runs at"
+    assert any(warning.startswith(told) for warning in log["warnings"])
     assert list(returns_of(env, policy_for(env), len(found))) == found
 
 

@@ -305,7 +305,7 @@ def test_an_online_run_starts_where_an_offline_one_has_come(offline, quiet, smal
     assert after.learners.updates == [0, 0]
     settings = read_settings(run.folder)
     assert (settings.env, settings.seeds, settings.offline) == (ENV, (3, 4), False)
-    assert settings.start == str(source.folder.absolute())
+    assert (settings.start, settings.kept_replay) == (str(source.folder.absolute()), False)
     assert settings.config.use_checkpoints
     assert after.replays[0].size() == 50  # an episode of it; the data set's rows are left behind
 
@@ -336,6 +336,7 @@ def test_the_data_set_stays_in_the_replay_where_that_is_asked_for(
     state = state_of(run.folder)
     state.collector.cut()
     assert state.replays[0].size() == 210 + 120
+    assert read_settings(run.folder).kept_replay
     assert state.learners.updates == [50 if warmup == 0 else 0]  # of its second episode
 
 

@@ -14,6 +14,7 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <locale>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
@@ -161,6 +162,16 @@ LoopSettings LoopOf(const ControllerArgs& args, double rate_hz) {
   return {std::llround(1e9 / rate_hz), std::max<std::int64_t>(periods, 1), &stop};
 }
 
+// The model moves by a whole dt in every period, whatever the rate.
+std::string RateWarning(const Bundle& bundle, double rate_hz) {
+  if (!bundle.dt() || std::abs(rate_hz * *bundle.dt() - 1) < 1e-3) return "";
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out << "the policy was trained for " << 1 / *bundle.dt() << " Hz: at " << rate_hz
+      << " Hz the model runs at " << rate_hz * *bundle.dt() << " times real time";
+  return out.str();
+}
+
 RunLog BeginLog(const ControllerArgs& args, const Bundle& bundle) {
   RunLog log;
   log.bundle = args.bundle;
@@ -170,6 +181,9 @@ RunLog BeginLog(const ControllerArgs& args, const Bundle& bundle) {
   log.rate_hz = RateOf(args, bundle);
   log.seconds = args.seconds;
   log.guard_settings = SettingsOf(args, bundle, log.rate_hz);
+  log.arguments = args.given;
+  const std::string warning = args.bare ? "" : RateWarning(bundle, log.rate_hz);
+  if (!warning.empty()) log.warnings.push_back(warning);
   return log;
 }
 

@@ -149,6 +149,7 @@ void CheckTogether(const ControllerArgs& args) {
 
 ControllerArgs ReadControllerArgs(int argc, char** argv) {
   ControllerArgs args;
+  args.given.assign(argv + 1, argv + argc);
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];
     if (option.empty() || option[0] != '-') {

@@ -19,6 +19,7 @@ inline constexpr double kLeastRate = 1e-3;
 inline constexpr double kMostRate = 1e5;
 
 struct ControllerArgs {
+  std::vector<std::string> given;  // all of them, in order
   std::string bundle;
   std::string sha256;
   std::string backend = "native";

@@ -110,6 +110,7 @@ std::string LogText(const RunLog& log) {
       << ",\n \"manifest_sha256\": " << JsonString(log.manifest_sha256)
       << ",\n \"backend\": " << JsonString(log.backend)
       << ",\n \"plant\": " << JsonString(log.plant) << ",\n \"settings\": " << SettingsText(log)
+      << ",\n \"arguments\": " << Array<std::string>(log.arguments, quoted)
       << ",\n \"warnings\": " << Array<std::string>(log.warnings, quoted)
       << ",\n \"ended\": " << JsonString(kEnds[static_cast<int>(loop.end)])
       << ",\n \"error\": " << JsonString(log.error)

@@ -19,7 +19,8 @@ struct RunLog {
   std::string bundle;
   std::string manifest_sha256;
   std::string backend;
-  std::string plant;  // the task's id, or "none"
+  std::string plant;                   // the task's id, or "none"
+  std::vector<std::string> arguments;  // as given, faults for trials among them
   double rate_hz = 0.0;
   double seconds = 0.0;  // asked for
   GuardSettings guard_settings;

@@ -25,6 +25,8 @@ PACKAGES = {
     "tensorboard": "events (extra: track)",
     "matplotlib": "plots (extra: plot)",
     "minari": "data sets (extra: offline)",
+    "h5py": "data sets (extra: offline)",
+    "huggingface_hub": "downloads of data sets (extra: offline)",
 }
 
 

@@ -59,6 +59,8 @@ def read_json(path: Path, schema: str, advice: str = "") -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
         if not isinstance(content, dict):
             raise ValueError("it is no JSON object")
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} does not parse: {error}") from error
     if (found := content.pop("schema", None)) != schema:

@@ -31,6 +31,7 @@ SETTINGS = record(
         ),
         "dataset": either(exactly(None), FACTS),
         "start": either(exactly(None), text(r"(?s).{1,4096}", "the name of a run")),
+        "kept_replay": flag,
     }
 )
 CONFIGS = ("config.json", "config.json.old")  # the second of a run that is being replaced
@@ -53,6 +54,7 @@ class RunSettings:
     config: TD7Config
     dataset: DatasetFacts | None = None  # what an offline run learns from
     start: str | None = None  # the run whose networks it began with
+    kept_replay: bool = False  # and whose transitions
 
     @property
     def offline(self) -> bool:
@@ -130,7 +132,8 @@ def read_settings(folder: Path) -> RunSettings:
     path = folder / "config.json"
     if not path.is_file():
         raise ValueError(f"{folder} holds no run (no config.json)")
-    content = {"dataset": None, "start": None} | read_json(path, SCHEMA)
+    later = {"dataset": None, "start": None, "kept_replay": False}  # runs of before have not
+    content = later | read_json(path, SCHEMA)
     try:
         SETTINGS(content, "")
         if len(set(content["seeds"])) < len(content["seeds"]):

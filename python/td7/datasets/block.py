@@ -47,7 +47,8 @@ def check_block(block: Block, name: str, observation_space: Box, action_space: B
     for array, (values, wanted) in arrays.items():
         if values.shape != wanted or values.dtype.kind not in "fiub":
             given = f"{values.dtype} {list(values.shape)}"
-            _refuse(block, name, 0, f"{array} must be real numbers {list(wanted)}, got {given}")
+            wanted_text = f"real numbers {list(wanted)} to fit the environment"
+            _refuse(block, name, 0, f"{array} must be {wanted_text}, got {given}")
     faults = [
         *(_not_finite(block, array, values) for array, (values, _) in list(arrays.items())[:4]),
         *(_no_flag(array, values) for array, (values, _) in list(arrays.items())[4:]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,14 @@ class FlatDataset:
     spaces: tuple[Box, Box] | None = None
     scores: tuple[None, None] = (None, None)
 
-    def __init__(self, path: Path, arrays: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, arrays: Mapping[str, Any], names: Iterable[str]) -> None:
+        """Take the known arrays of a file and the names of all that it holds."""
         self.name, self._arrays = str(path), arrays
         for name in NEEDED:
             if name not in arrays:
                 raise ValueError(
-                    f"data set {path}: array {name} is missing, it has {', '.join(arrays)}"
+                    f"data set {path}: array {name} is missing; it needs {', '.join(NEEDED)} and "
+                    f"has {', '.join(sorted(names)) or 'nothing'}"
                 )
         if "next_observations" not in arrays and "timeouts" not in arrays:
             raise ValueError(
@@ -62,6 +64,8 @@ class FlatDataset:
         if self._rows == 0:
             raise ValueError(f"data set {path}: it is empty")
         self._kept = None if "next_observations" in arrays else self._known()
+        if not self.transitions:
+            raise ValueError(f"data set {path}: of no row it tells what followed")
 
     @property
     def transitions(self) -> int:
@@ -131,13 +135,14 @@ class HDF5Dataset(FlatDataset):
         try:
             file = h5py.File(path, "r")
             found = {name: file[name] for name in AXES if name in file}
+            names = list(file)
             self._file = file
         except UNREADABLE as error:
             raise ValueError(f"data set {path}: it cannot be read: {error}") from error
         for name, array in found.items():
             if not isinstance(array, h5py.Dataset):
                 raise ValueError(f"data set {path}: {name} must be an array, got a group")
-        super().__init__(path, found)
+        super().__init__(path, found, names)
 
     def close(self) -> None:
         """Close the file."""
@@ -151,12 +156,15 @@ class NpzDataset(FlatDataset):
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise ValueError(f"data set {path}: there is no such file")
+        if not zipfile.is_zipfile(path):
+            raise ValueError(f"data set {path}: it cannot be read: it is no npz file")
         try:
             with np.load(path, allow_pickle=False) as file:
+                names = file.files
                 arrays = {name: file[name] for name in AXES if name in file}
             for name, array in arrays.items():
                 if not isinstance(array, np.ndarray):
                     raise ValueError(f"{name} is no array of numpy's")
         except (*UNREADABLE, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"data set {path}: it cannot be read: {error}") from error
-        super().__init__(path, arrays)
+        super().__init__(path, arrays, names)

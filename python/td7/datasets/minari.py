@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -98,12 +99,14 @@ def _folder(name: str) -> Path:
             return folder
     if path.exists():
         raise ValueError(f"data set {name}: it is no Minari data set, .hdf5 or .npz file")
+    if not re.search(r"-v\d+$", name):
+        raise ValueError(f"data set {name}: there is no such folder, and ids of Minari end in -v0")
     try:
         minari.download_dataset(name)
     except Exception as error:  # of whatever network or server
         raise ValueError(
-            f"data set {name}: it is not here and cannot be downloaded ({error}); another machine "
-            f"can by `minari download {name}`: {get_dataset_path(name)} is what to copy"
+            f"data set {name}: there is no such folder, nor can it be downloaded ({error}); where "
+            f"it can, `minari download {name}` makes the folder to copy, {get_dataset_path(name)}"
         ) from error
     return get_dataset_path(name) / "data"
 

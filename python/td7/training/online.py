@@ -66,7 +66,7 @@ def train_from(
     kept = (*SIZES, *(REPLAY if keep_replay else ()))
     config = _fitted(config or TD7Config(), source.config, kept, start)
     settings = checked_settings(source.env, source.seeds, total_steps, config, device)
-    settings = dataclasses.replace(settings, start=str(start.absolute()))
+    settings = dataclasses.replace(settings, start=str(start.absolute()), kept_replay=keep_replay)
     if Path(run.out or default_folder(settings)).resolve() == start.resolve():
         raise ValueError(f"out must be another folder than {start}, the run to start from")
 

@@ -84,17 +84,18 @@ class Progress:
             if f"train/{name}" in metrics
         )
 
-    def evaluation(self, index: int, steps: int, mean: float) -> None:
+    def evaluation(self, index: int, steps: int, mean: float, score: float | None = None) -> None:
         """Note an evaluation of one member; plain mode prints its line."""
         self.last_eval[index] = mean
         if self.mode == "plain":
             steps_s, updates_s = self.rates()
+            normalized = "" if score is None else f"score {score:.1f}  "
             env_steps = "" if self.offline else f"env_steps {steps:>8,}  "
             env_steps_s = "" if self.offline else f"{steps_s:.0f} env_steps/s  "
             self._print(
                 f"seed {self.seeds[index]}  {env_steps}"
                 f"updates {self.updates[index]:>8,}  return {mean:>9.1f}  "
-                f"{env_steps_s}{updates_s:.0f} updates/s  ETA {self._eta()}"
+                f"{normalized}{env_steps_s}{updates_s:.0f} updates/s  ETA {self._eta()}"
             )
 
     def say(self, text: str) -> None:

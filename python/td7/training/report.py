@@ -113,7 +113,7 @@ class Report:
         if dataset is not None and (score := dataset.normalized(mean)) is not None:
             row["eval/normalized_score"] = score
         self._write(row)
-        self.progress.evaluation(member, steps, mean)
+        self.progress.evaluation(member, steps, mean, row.get("eval/normalized_score"))
 
     def round(self, member: int, least_steps: int = ROUND_STEPS) -> None:
         """Report a round: its noisy episodes, its burst, and what shows a run going wrong.
