@@ -78,7 +78,7 @@ def test_bounds_are_reached_exactly_in_each_dimension():
 
 
 def test_a_policy_file_that_is_torn_or_foreign_is_refused_by_name(run, tmp_path):
-    with pytest.raises(ValueError, match=r"policy.json does not parse"):
+    with pytest.raises(ValueError, match=r"policy\.json is missing"):
         td7.load_policy(tmp_path)
     policy = td7.load_policy(policy_folder(run, 0))
     policy.save(tmp_path)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 
 import pytest
 import torch
@@ -310,9 +311,10 @@ def test_metrics_that_are_no_objects_are_refused_by_line(line, message, tmp_path
         read_metrics(tmp_path)
 
 
-@pytest.mark.parametrize("field", ["seed", "env_steps", "eval/mean_reward"])
-def test_an_evaluation_without_its_numbers_is_no_curve(field, tmp_path):
-    row = {"event": "evaluation", "seed": 1, "env_steps": 5, "eval/mean_reward": 0.5}
+@pytest.mark.parametrize("field", ["seed", "env_steps", "updates", "eval/mean_reward"])
+def test_an_evaluation_without_its_numbers_is_no_curve(field, whole, tmp_path):
+    shutil.copy(whole / "config.json", tmp_path)
+    row = {"event": "evaluation", "seed": 1, "env_steps": 5, "updates": 5, "eval/mean_reward": 0.5}
     for altered in ({**row, field: "x"}, {k: v for k, v in row.items() if k != field}):
         (tmp_path / "metrics.jsonl").write_text(json.dumps(altered) + "\n")
         with pytest.raises(ValueError, match=f"metrics.jsonl: {field} must be"):

@@ -140,7 +140,7 @@ def test_batch_task_ends_and_restarts_episodes() -> None:
         (["--tasks", "Walker-v0"], "--tasks must be of HalfCheetah-v5,Hopper-v5"),
         (["--peers", "brax"], "--peers must be of gymnasium,gymnasium-async"),
         (["--policy-dir", "runs/policy"], "--policy-dir must be ENV=DIR"),
-        (["--policy-dir", "Ant-v5=nowhere"], "nowhere/policy.json does not parse"),
+        (["--policy-dir", "Ant-v5=nowhere"], "nowhere/policy.json is missing"),
     ],
 )
 def test_rollout_benchmark_refuses_by_name(arguments: list[str], text: str, capsys) -> None:
