@@ -164,7 +164,7 @@ def collect(
         num_threads=num_threads,
     )
     print(
-        f"{out}: {facts.transitions:,} transitions, {facts.episodes} episodes, "
+        f"{out}: {facts.transitions:,} transitions, episodes: {facts.episodes}, "
         f"mean return {facts.mean_return:.1f}"
     )
     return 0
