@@ -10,7 +10,6 @@ packages. `minari` reads the same episodes by Minari alone and drops them.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import warnings
@@ -26,6 +25,7 @@ from minari.data_collector import EpisodeBuffer
 
 from benchmarks.results_file import claim, summary, write
 from td7 import LapReplay
+from td7.datasets.collect import minari_root
 from td7.datasets.fill import fill
 from td7.datasets.source import open_dataset
 
@@ -117,17 +117,10 @@ def make_files(folder: Path, transitions: int) -> dict[str, Path]:
     with h5py.File(folder / "data.hdf5", "w") as file:
         for name, values in arrays.items():
             file.create_dataset(name, data=values, compression="gzip")  # as D4RL's are
-    before = os.environ.get("MINARI_DATASETS_PATH")
-    os.environ["MINARI_DATASETS_PATH"] = str(folder.absolute())
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            spaces = {"observation_space": OBS, "action_space": ACTION}
-            minari.create_dataset_from_buffers("data-v0", buffers, **spaces)
-    finally:
-        del os.environ["MINARI_DATASETS_PATH"]
-        if before is not None:
-            os.environ["MINARI_DATASETS_PATH"] = before
+    with minari_root(folder), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        spaces = {"observation_space": OBS, "action_space": ACTION}
+        minari.create_dataset_from_buffers("data-v0", buffers, **spaces)
     return {
         "minari": folder / "data-v0",
         "hdf5": folder / "data.hdf5",

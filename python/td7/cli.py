@@ -8,13 +8,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from safetensors import SafetensorError
 from tyro.conf import OmitArgPrefixes, Positional
 
 from td7.config import RunConfig, TD7Config
+
+if TYPE_CHECKING:
+    from td7.training.sitting import TrainResult
 
 DEFAULT_ENV = "HalfCheetah-v5"
 app = tyro.extras.SubcommandApp()
@@ -84,8 +87,7 @@ def train(
             run=run,
             device=device,
         )
-    print(f"run: {result.folder}")
-    return 0 if result.finished else 130
+    return _ended(result)
 
 
 @app.command
@@ -122,8 +124,7 @@ def offline(
         run=run,
         device=device,
     )
-    print(f"run: {result.folder}")
-    return 0 if result.finished else 130
+    return _ended(result)
 
 
 @app.command
@@ -262,6 +263,12 @@ def doctor() -> int:
     for subject, finding in report():
         print(f"{subject:14} {finding}")
     return 0
+
+
+def _ended(result: TrainResult) -> int:
+    """Print a run's folder; return the exit status, 130 for a run that a signal stopped."""
+    print(f"run: {result.folder}")
+    return 0 if result.finished else 130
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
 import gymnasium
@@ -46,10 +45,10 @@ def collect(
 
     `evaluated` is the run's checkpoint policy, or its current one where it keeps no checkpoints.
     They act with normal noise, its deviation `noise` in units of half an action's range; `random`
-    is uniform; `mixture` takes an episode of each in turn. The last
-    episode is cut where the steps are done. Rows are float32. Where `out` lies below Minari's own
-    folder, `minari.load_dataset` finds it. Raises ValueError for a bad argument or a run without
-    that policy, FileExistsError where `out` exists.
+    is uniform; `mixture` takes an episode of each in turn. The last episode is cut where the steps
+    are done. Rows are float32. Where `out` lies below Minari's own folder, `minari.load_dataset`
+    finds it. Raises ValueError for a bad argument or a run without that policy, FileExistsError
+    where `out` exists.
     """
     run, out = Path(run), Path(out)
     steps, collect_seed = at_least(1, steps, "steps"), at_least(0, collect_seed, "collect_seed")
@@ -69,17 +68,15 @@ def collect(
         exploration_noise=noise,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(mkdtemp(prefix=f"{out.name}.", suffix=".partial", dir=out.parent))
-    try:
+    aside = TemporaryDirectory(prefix=f"{out.name}.", suffix=".partial", dir=out.parent)
+    with closing(rollouts), aside as partial:
         waves = _waves(rollouts, policies, behaviours, steps)
-        facts = _write(partial, name, waves, rollouts, policies[0], policy)
-        for path in sorted((partial / name).rglob("*")):
+        facts = _write(Path(partial), name, waves, rollouts, policies[0], policy)
+        whole = Path(partial) / name
+        for path in sorted(whole.rglob("*")):
             sync(path)
-        (partial / name).rename(out)
+        whole.rename(out)
         sync(out.parent)
-    finally:
-        rollouts.close()
-        shutil.rmtree(partial, ignore_errors=True)
     return facts
 
 
@@ -101,7 +98,7 @@ def _dataset_id(out: Path) -> str:
 
 
 @contextmanager
-def _minari_root(folder: Path) -> Iterator[None]:
+def minari_root(folder: Path) -> Iterator[None]:
     """Let Minari write below this folder."""
     variable = "MINARI_DATASETS_PATH"
     before = os.environ.get(variable)
@@ -182,7 +179,7 @@ def _write(
     }
     low, high = reference_scores(env)
     data, returns, transitions = None, [], 0
-    with _minari_root(root), warnings.catch_warnings():
+    with minari_root(root), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of authors and links that are not told
         for wave in waves:
             buffers = [_buffer(EpisodeBuffer, rows) for rows in wave]

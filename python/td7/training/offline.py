@@ -1,4 +1,4 @@
-"""Starts offline runs, which learn from a fixed data set alone (paper, section 5.2)."""
+"""Starts offline runs, which learn from a fixed data set alone (arXiv 2306.02451)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from td7.config import RunConfig, TD7Config
 from td7.datasets.facts import DatasetFacts
 from td7.datasets.fill import fill
-from td7.datasets.source import open_dataset
+from td7.datasets.source import Dataset, open_dataset
 from td7.envs.vector_args import at_least
 from td7.run_folder import check_free
 from td7.training.online import begin
@@ -44,17 +44,7 @@ def train_offline(
     updates = at_least(1, updates, "updates")
     config = config or TD7Config()
     checked_settings(env or "", seeds, updates, config, device)  # before anything is downloaded
-    data = open_dataset(dataset)
-    env = env or data.env
-    if env is None:
-        raise ValueError(
-            f"data set {data.name} {data.no_env}: say in which one to evaluate (env, --env)"
-        )
-    if data.transitions > MOST_TRANSITIONS:
-        raise ValueError(
-            f"data set {data.name} must have at most {MOST_TRANSITIONS} transitions, it tells of "
-            f"{data.transitions}"
-        )
+    data, env = _opened(dataset, env)
     config = dataclasses.replace(
         config,
         use_checkpoints=False,
@@ -73,3 +63,19 @@ def train_offline(
         return [f"the data set is of {data.env}, evaluations are in {settings.env}"]
 
     return begin(dataclasses.replace(settings, dataset=expected), run, take_in)
+
+
+def _opened(dataset: str | Path, env: str | None) -> tuple[Dataset, str]:
+    """Open a data set, and say in which environment it is evaluated."""
+    data = open_dataset(dataset)
+    env = env or data.env
+    if env is None:
+        raise ValueError(
+            f"data set {data.name} {data.no_env}: say in which one to evaluate (env, --env)"
+        )
+    if data.transitions > MOST_TRANSITIONS:
+        raise ValueError(
+            f"data set {data.name} must have at most {MOST_TRANSITIONS} transitions, it tells of "
+            f"{data.transitions}"
+        )
+    return data, env
