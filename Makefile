@@ -57,7 +57,7 @@ SEED = 1
 fuzz: configure-address
 	$(BIN)/cmake --build $(VENV)/build/address --target fuzz_replay_state
 	$(VENV)/build/address/fuzz_replay_state $(SEED) 700000 & replay=$$!; \
-	$(BIN)/python tests/fuzz.py --seed $(SEED) --inputs 320000; readers=$$?; \
+	$(BIN)/python tests/files/fuzz.py --seed $(SEED) --inputs 320000; readers=$$?; \
 	wait $$replay && exit $$readers
 
 # The source distribution, and the wheel built from it, then installed and used where the checkout

@@ -25,8 +25,8 @@ from minari.data_collector import EpisodeBuffer
 
 from benchmarks.results_file import claim, summary, write
 from td7 import LapReplay
-from td7.datasets.collect import minari_root
 from td7.datasets.fill import fill
+from td7.datasets.record import minari_root
 from td7.datasets.source import open_dataset
 
 OBS, ACTION = Box(-np.inf, np.inf, (17,), np.float64), Box(-1, 1, (6,), np.float32)

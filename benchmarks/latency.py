@@ -25,9 +25,9 @@ from benchmarks.results_file import claim, summary, write
 from benchmarks.rollouts.policies import untrained
 from td7.deploy.backends import open_policies
 from td7.deploy.export import write_bundle
-from td7.deploy.policy import Policy
 from td7.deploy.trial import latencies_us
 from td7.deploy.verify import read_bundle
+from td7.policy.saved import Policy
 
 TASKS = ("HalfCheetah-v5", "Humanoid-v5")
 IN_CPP = {  # arguments of bundle_check, and whose runtime it is

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tables import ROOT, rewrite
-from td7.run_folder import RunSettings, read_settings
+from td7.run.folder import RunSettings, read_settings
+from td7.run.metrics import read_metrics
 from td7.study.plot import evaluation_curves, plot_runs
-from td7.training.metrics import read_metrics
 
 RESULTS = ROOT / "benchmarks" / "results" / "curves"
 OFFLINE = ROOT / "benchmarks" / "results" / "offline"

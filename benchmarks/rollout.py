@@ -34,8 +34,8 @@ from benchmarks.rollouts.peers import PEERS, Build, load
 from benchmarks.rollouts.policies import trained
 from benchmarks.rollouts.raw import compile_raw
 from td7 import machine
-from td7.deploy.policy import PolicyModule
 from td7.envs.native import processors
+from td7.policy.module import PolicyModule
 
 QUICK_TASKS = ["HalfCheetah-v5"]
 QUICK = Effort(rounds=5, seconds=0.1)

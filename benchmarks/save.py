@@ -25,10 +25,10 @@ import torch
 
 from benchmarks.results_file import claim, summary, write
 from td7 import RunConfig, TD7Config
-from td7.files import sync
-from td7.run_folder import RunSettings
-from td7.training.run_state import RunState
-from td7.training.saved_state import load_state, save_state
+from td7.files.whole import sync
+from td7.run.folder import RunSettings
+from td7.run.saving import load_state, save_state
+from td7.run.state import RunState
 
 TASKS = ("HalfCheetah-v5", "Humanoid-v5")
 STEPS = 10_000  # between two saves, each with an update

@@ -25,11 +25,11 @@ from unittest import mock
 from benchmarks.results_file import claim, summary, write
 from td7 import RunConfig, TD7Config, train
 from td7.cli import parse_seeds
+from td7.rollout.waves import Collector
+from td7.run.state import RunState
 from td7.training import loop
-from td7.training.batches import DeviceBatches, HostBatches
-from td7.training.collect import Collector
-from td7.training.progress import Progress
-from td7.training.run_state import RunState
+from td7.training.display import Progress
+from td7.updates.batches import DeviceBatches, HostBatches
 
 TASKS = ("HalfCheetah-v5", "Humanoid-v5")
 WARMUP_STEPS = 1000

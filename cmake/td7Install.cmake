@@ -24,7 +24,7 @@ write_basic_package_version_file(
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/td7Config.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/td7ConfigVersion.cmake" cmake/td7Targets.cmake
         DESTINATION ${td7_package})
-foreach(folder IN ITEMS policy simd random controller rollout)
+foreach(folder IN ITEMS policy simd random bundle runtimes controller programs rollout)
   install(
     DIRECTORY csrc/${folder}
     DESTINATION ${TD7_HEADERS}

@@ -3,8 +3,8 @@
 # compiler, standard library and processor.
 #
 #   td7_add_targets(FOLDER)      td7::policy (headers alone) and td7::controller (bundles, the native
-#                                backend); need nothing. FOLDER holds policy/, simd/, controller/,
-#                                rollout/.
+#                                backend); need nothing. FOLDER holds policy/, simd/, bundle/,
+#                                runtimes/, controller/, rollout/.
 #   td7_add_onnxruntime(FOUND)   td7::onnxruntime; FOUND is set to "" or to what is missing
 #   td7_add_libtorch(FOUND)      td7::libtorch; the same
 #   td7_add_engine(FOUND)        td7::engine (MuJoCo's tasks, rollout/); the same
@@ -32,9 +32,9 @@ function(td7_include target scope)
   target_compile_features(${target} ${scope} cxx_std_17)
 endfunction()
 
-# Sources of controller/, or with their whole paths.
+# Sources by their paths in TD7_SOURCES, or absolute.
 function(td7_add_library name)
-  list(TRANSFORM ARGN PREPEND "${TD7_SOURCES}/controller/" REGEX "^[^/]+$")
+  list(TRANSFORM ARGN PREPEND "${TD7_SOURCES}/" REGEX "^[^/]")
   add_library(td7_${name} STATIC EXCLUDE_FROM_ALL ${ARGN})
   add_library(td7::${name} ALIAS td7_${name})
   td7_include(td7_${name} PUBLIC)
@@ -54,19 +54,19 @@ function(td7_add_targets folder)
   find_package(Threads REQUIRED)
   td7_add_library(
     controller
-    bundle.cc
-    control_loop.cc
-    guards.cc
-    json.cc
-    json_object.cc
-    loop_clock.cc
-    native_backend.cc
-    parity.cc
-    realtime.cc
-    run_log.cc
-    safetensors.cc
-    sha256.cc
-    whole_file.cc)
+    bundle/bundle.cc
+    bundle/json.cc
+    bundle/json_object.cc
+    bundle/safetensors.cc
+    bundle/sha256.cc
+    bundle/whole_file.cc
+    controller/control_loop.cc
+    controller/guards.cc
+    controller/loop_clock.cc
+    controller/realtime.cc
+    controller/run_log.cc
+    runtimes/native_backend.cc
+    runtimes/parity.cc)
   target_link_libraries(td7_controller PUBLIC Threads::Threads)
 endfunction()
 
@@ -116,7 +116,7 @@ function(td7_add_onnxruntime missing)
   set_target_properties(
     td7_onnxruntime_library PROPERTIES IMPORTED_LOCATION "${linked}" INTERFACE_INCLUDE_DIRECTORIES
                                                                      "${ONNXRUNTIME_INCLUDE_DIR}")
-  td7_add_library(onnxruntime onnxruntime_backend.cc)
+  td7_add_library(onnxruntime runtimes/onnxruntime_backend.cc)
   td7_found_in(td7_onnxruntime "${ONNXRUNTIME_LIBRARY}")
   if(NOT linked STREQUAL ONNXRUNTIME_LIBRARY)
     # td7_install_program puts the link there
@@ -137,7 +137,7 @@ function(td7_add_libtorch missing)
     set(${missing} "LibTorch: pass -DTorch_DIR=(the folder of TorchConfig.cmake)" PARENT_SCOPE)
     return()
   endif()
-  td7_add_library(libtorch libtorch_backend.cc)
+  td7_add_library(libtorch runtimes/libtorch_backend.cc)
   td7_found_in(td7_libtorch "${TORCH_LIBRARY}")
   target_compile_features(td7_libtorch PRIVATE cxx_std_20)
   target_include_directories(td7_libtorch SYSTEM PRIVATE ${TORCH_INCLUDE_DIRS})
@@ -191,8 +191,8 @@ function(td7_add_engine missing)
 endfunction()
 
 function(td7_add_program name)
-  list(TRANSFORM ARGN PREPEND "${TD7_SOURCES}/controller/")
-  add_executable(${name} ${ARGN})
+  list(TRANSFORM ARGN PREPEND "${TD7_SOURCES}/programs/")
+  add_executable(${name} ${ARGN} "${TD7_SOURCES}/runtimes/backends.cc")
   target_link_libraries(${name} PRIVATE td7_controller)
   foreach(backend IN ITEMS onnxruntime libtorch)
     if(TARGET td7_${backend})
@@ -219,12 +219,11 @@ function(td7_install_program name)
 endfunction()
 
 function(td7_add_bundle_check)
-  td7_add_program(bundle_check allocations.cc backends.cc bundle_check.cc check_report.cc latency.cc)
+  td7_add_program(bundle_check allocations.cc bundle_check.cc check_report.cc latency.cc)
 endfunction()
 
 function(td7_add_controller_program)
-  td7_add_program(controller allocations.cc backends.cc controller.cc controller_args.cc
-                  mujoco_plant.cc)
+  td7_add_program(controller allocations.cc controller.cc controller_args.cc mujoco_plant.cc)
   td7_use(controller engine)
   if(NOT TD7_MODELS)
     set(TD7_MODELS "${TD7_SITE_PACKAGES}/gymnasium/envs/mujoco/assets")

@@ -15,7 +15,7 @@ from benchmarks.rollouts.peers import PEERS, Build
 from benchmarks.rollouts.policies import untrained
 from benchmarks.rollouts.raw import Raw
 from benchmarks.rollouts.recording import Model
-from td7.deploy.policy import PolicyModule
+from td7.policy.module import PolicyModule
 
 SIMS_PER_THREAD = 8
 MEMBERS = 10

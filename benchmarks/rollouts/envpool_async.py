@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.rollouts.peer import Peer, RandomActions
 from benchmarks.rollouts.policies import onnxruntime_act
-from td7.deploy.policy import PolicyModule
+from td7.policy.module import PolicyModule
 
 NUM_ENVS, BATCH = 64, 16
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gymnasium
 
 from benchmarks.rollouts.peer import Peer, RandomActions
-from td7.deploy.policy import PolicyModule
+from td7.policy.module import PolicyModule
 
 NUM_ENVS = 8
 

@@ -10,8 +10,8 @@ from benchmarks.rollouts.batch_tasks import TASKS
 from benchmarks.rollouts.peer import Peer, RandomActions
 from benchmarks.rollouts.policies import onnxruntime_act
 from benchmarks.rollouts.recording import Model
-from td7.deploy.policy import PolicyModule
 from td7.envs.native import spaces
+from td7.policy.module import PolicyModule
 
 NUM_ENVS = 64
 

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.rollouts.recording import Model, Recording, split_state
-from td7.deploy.native import NativePolicy
-from td7.deploy.policy import PolicyModule
 from td7.draws import seed_array
 from td7.envs.native import make_engine, pcg64_words
 from td7.extension import core
+from td7.policy.module import PolicyModule
+from td7.policy.native import NativePolicy
 
 NOISE = 0.1  # of exploration, the paper's
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from benchmarks.rollouts.peer import Peer
-from td7.deploy.policy import PolicyModule
+from td7.policy.module import PolicyModule
 
 # name on the command line: module, class, whether it is timed with a policy too
 PEERS = {

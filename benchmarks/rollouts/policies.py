@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from td7.deploy.graph_files import write_onnx
-from td7.deploy.policy import PolicyModule, load_policy
 from td7.envs.native import spaces
+from td7.policy.module import PolicyModule
+from td7.policy.saved import load_policy
 
 Act = Callable[[NDArray[Any]], NDArray[np.float32]]  # float32 [N, S] -> [N, A]
 

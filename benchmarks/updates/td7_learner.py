@@ -11,11 +11,11 @@ import torch
 from benchmarks.transitions import BATCH, STEPS, Case, Episode
 from benchmarks.updates.subject import Size
 from td7 import TD7Config
-from td7.agent.learners import Learners
 from td7.config import Execution, Precision
 from td7.replay import DeviceLapReplay, LapReplay
-from td7.training.batches import Batches, DeviceBatches, HostBatches
-from td7.training.burst import Trainer
+from td7.updates.batches import Batches, DeviceBatches, HostBatches
+from td7.updates.burst import Trainer
+from td7.updates.groups import Learners
 
 
 class Td7:

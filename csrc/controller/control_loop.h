@@ -17,11 +17,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "controller/controller_policy.h"
 #include "controller/guards.h"
 #include "controller/loop_clock.h"
 #include "controller/plant.h"
 #include "controller/time_histogram.h"
+#include "runtimes/controller_policy.h"
 
 namespace td7 {
 

@@ -1,23 +1,2 @@
-// The policy in C++ (policy/policy.h) from a bundle's policy.safetensors; needs no library.
-//
-// Act neither allocates, locks nor throws, and cannot fail. It uses the fastest instruction set
-// that the machine has (simd/instruction_set.h).
-#ifndef TD7_CONTROLLER_NATIVE_BACKEND_H_
-#define TD7_CONTROLLER_NATIVE_BACKEND_H_
-
-#include <memory>
-
-#include "controller/bundle.h"
-#include "controller/controller_policy.h"
-#include "policy/precision.h"
-
-namespace td7 {
-
-// Named "native", or "native-bf16" with weights in bfloat16: half the memory to read, and actions
-// off by what bundle.action_error("native-bf16") tells. Throws std::runtime_error, naming the file,
-// if the weights are not those of a TD7 policy of the manifest's sizes and bounds.
-std::unique_ptr<ControllerPolicy> MakeNativePolicy(const Bundle& bundle, Precision precision);
-
-}  // namespace td7
-
-#endif  // TD7_CONTROLLER_NATIVE_BACKEND_H_
+// Moved; this path is kept for one release.
+#include "runtimes/native_backend.h"  // IWYU pragma: export

@@ -1,21 +1,2 @@
-// The policy by onnxruntime, from a bundle's policy_batch1.onnx or policy.onnx.
-//
-// One thread and no spinning; input and output are bound once. onnxruntime itself allocates in each
-// call. The headers of onnxruntime are needed to build this, not to use it.
-#ifndef TD7_CONTROLLER_ONNXRUNTIME_BACKEND_H_
-#define TD7_CONTROLLER_ONNXRUNTIME_BACKEND_H_
-
-#include <memory>
-
-#include "controller/bundle.h"
-#include "controller/controller_policy.h"
-
-namespace td7 {
-
-// Throws std::runtime_error, naming the file, if the bundle has no such graph, its weights lie in
-// another file or onnxruntime refuses it.
-std::unique_ptr<ControllerPolicy> MakeOnnxruntimePolicy(const Bundle& bundle);
-
-}  // namespace td7
-
-#endif  // TD7_CONTROLLER_ONNXRUNTIME_BACKEND_H_
+// Moved; this path is kept for one release.
+#include "runtimes/onnxruntime_backend.h"  // IWYU pragma: export

@@ -5,7 +5,7 @@
 #include <iomanip>
 #include <sstream>
 
-#include "controller/json_text.h"
+#include "bundle/json_text.h"
 
 namespace td7 {
 namespace {

@@ -1,5 +1,5 @@
 // TD7's policy for whoever acts: obs -> zs -> actor -> action in [-1, 1] -> the environment's
-// action (paper, appendix A; the same function as td7.deploy.policy.PolicyModule).
+// action (paper, appendix A; the same function as td7.policy.saved.PolicyModule).
 //
 // Header-only: csrc/policy and csrc/simd are all that a controller needs. Compile with
 // -ffp-contract=off for the bits that td7 itself computes.

@@ -37,9 +37,9 @@
 #include <string>
 #include <utility>
 
-#include "replay/row_store.h"
-#include "replay/slot_ledger.h"
-#include "replay/sum_tree.h"
+#include "replay/rows/row_store.h"
+#include "replay/slots/slot_ledger.h"
+#include "replay/tree/sum_tree.h"
 
 namespace td7 {
 

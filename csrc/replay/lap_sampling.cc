@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include "random/philox.h"
-#include "replay/kernels.h"
 #include "replay/lap_buffer.h"
 #include "replay/lap_checks.h"
+#include "replay/tree/kernels.h"
 
 namespace td7 {
 namespace {

@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "replay/files/state_file.h"
 #include "replay/number_text.h"
-#include "replay/state_file.h"
 
 namespace td7 {
 namespace {

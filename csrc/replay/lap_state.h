@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "replay/lap_buffer.h"
-#include "replay/row_pieces.h"
-#include "replay/slot_ledger.h"
+#include "replay/rows/row_pieces.h"
+#include "replay/slots/slot_ledger.h"
 
 namespace td7 {
 

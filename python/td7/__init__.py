@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from td7.config import RunConfig, TD7Config
-    from td7.deploy.policy import Policy, load_policy
     from td7.envs import make_vec
+    from td7.policy.saved import Policy, load_policy
     from td7.replay import DeviceLapReplay, LapReplay, TensorBatch
     from td7.training.offline import train_offline
     from td7.training.online import train, train_from
     from td7.training.resume import resume
-    from td7.training.sitting import TrainResult
+    from td7.training.session import TrainResult
 
     __version__: str
 
@@ -41,12 +41,12 @@ __all__ = [
 _HOMES = {
     "DeviceLapReplay": "td7.replay",
     "LapReplay": "td7.replay",
-    "Policy": "td7.deploy.policy",
+    "Policy": "td7.policy.saved",
     "RunConfig": "td7.config",
     "TD7Config": "td7.config",
     "TensorBatch": "td7.replay",
-    "TrainResult": "td7.training.sitting",
-    "load_policy": "td7.deploy.policy",
+    "TrainResult": "td7.training.session",
+    "load_policy": "td7.policy.saved",
     "make_vec": "td7.envs",
     "resume": "td7.training.resume",
     "train": "td7.training.online",

@@ -17,7 +17,7 @@ from tyro.conf import OmitArgPrefixes, Positional
 from td7.config import RunConfig, TD7Config
 
 if TYPE_CHECKING:
-    from td7.training.sitting import TrainResult
+    from td7.training.session import TrainResult
 
 DEFAULT_ENV = "HalfCheetah-v5"
 app = tyro.extras.SubcommandApp()
@@ -152,7 +152,7 @@ def collect(
         collect_seed: Seed of the episodes: another one for other data.
         num_threads: C++ threads that run environments; 0 for one a processor.
     """
-    from td7.datasets.collect import collect as collect_dataset
+    from td7.datasets.record import collect as collect_dataset
 
     facts = collect_dataset(
         run,

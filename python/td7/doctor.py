@@ -7,10 +7,10 @@ import platform
 
 import torch
 
-from td7.agent.execution import WORTH_COMPILING, choose_execution
 from td7.config import TD7Config
 from td7.machine import instruction_sets, processor, versions
 from td7.replay.place import DEVICE_SHARE, device_bytes, free_bytes
+from td7.updates.execution import WORTH_COMPILING, choose_execution
 
 CAPACITY = TD7Config().buffer_capacity
 PACKAGES = {

@@ -1,15 +1,15 @@
 // Replays a bundle's test vectors: exits with 0 if every backend reproduces them.
-#include <td7/controller/bundle.h>
-#include <td7/controller/native_backend.h>
-#include <td7/controller/parity.h>
+#include <td7/bundle/bundle.h>
+#include <td7/runtimes/native_backend.h>
+#include <td7/runtimes/parity.h>
 
 #include <cstdio>
 #include <memory>
 #ifdef TD7_HAS_ONNXRUNTIME
-#include <td7/controller/onnxruntime_backend.h>
+#include <td7/runtimes/onnxruntime_backend.h>
 #endif
 #ifdef TD7_HAS_LIBTORCH
-#include <td7/controller/libtorch_backend.h>
+#include <td7/runtimes/libtorch_backend.h>
 #endif
 
 int main(int, char** argv) {

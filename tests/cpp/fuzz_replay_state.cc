@@ -27,9 +27,9 @@
 #include <unistd.h>
 #endif
 
-#include "replay/checksum.h"
+#include "replay/device_ledger.h"
+#include "replay/files/checksum.h"
 #include "replay/lap_buffer.h"
-#include "replay/lap_ledgers.h"
 #include "replay/lap_state.h"
 #include "replay_cases.h"
 #include "replay_mutations.h"

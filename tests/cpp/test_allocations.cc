@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "check.h"
-#include "controller/allocations.h"
+#include "programs/allocations.h"
 
 namespace td7 {
 namespace {

@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "bundle/whole_file.h"
 #include "check.h"
 #include "controller/guards.h"
-#include "controller/whole_file.h"
 
 namespace td7 {
 namespace {

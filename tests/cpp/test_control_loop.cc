@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "check.h"
-#include "controller/allocations.h"
 #include "controller/control_loop.h"
 #include "controller/guards.h"
 #include "controller/loop_clock.h"
-#include "controller/trial_plant.h"
+#include "programs/allocations.h"
+#include "programs/trial_plant.h"
 
 namespace td7 {
 namespace {

@@ -8,12 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "bundle/json.h"
+#include "bundle/json_object.h"
+#include "bundle/safetensors.h"
+#include "bundle/sha256.h"
 #include "check.h"
-#include "controller/json.h"
-#include "controller/json_object.h"
-#include "controller/latency.h"
-#include "controller/safetensors.h"
-#include "controller/sha256.h"
+#include "programs/latency.h"
 #include "random/philox.h"
 
 namespace td7 {

@@ -9,7 +9,7 @@
 
 #include "check.h"
 #include "random/philox.h"
-#include "replay/kernels.h"
+#include "replay/tree/kernels.h"
 
 namespace td7 {
 namespace {

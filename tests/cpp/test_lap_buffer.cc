@@ -14,7 +14,7 @@
 
 #include "check.h"
 #include "random/philox.h"
-#include "replay/checksum.h"
+#include "replay/files/checksum.h"
 #include "replay/lap_buffer.h"
 #include "replay/lap_state.h"
 

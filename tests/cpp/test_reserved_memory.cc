@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "check.h"
-#include "replay/reserved_memory.h"
-#include "replay/row_store.h"
+#include "replay/memory/reserved_memory.h"
+#include "replay/rows/row_store.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define TD7_ASAN 1

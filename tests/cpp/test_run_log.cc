@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "bundle/json.h"
 #include "check.h"
 #include "controller/guards.h"
-#include "controller/json.h"
 #include "controller/run_log.h"
 #include "controller/time_histogram.h"
 

@@ -10,7 +10,7 @@
 
 #include "check.h"
 #include "random/philox.h"
-#include "replay/slot_ledger.h"
+#include "replay/slots/slot_ledger.h"
 
 namespace td7 {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "check.h"
 #include "random/philox.h"
-#include "replay/sum_tree.h"
+#include "replay/tree/sum_tree.h"
 
 namespace td7 {
 namespace {

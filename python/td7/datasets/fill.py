@@ -10,10 +10,10 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from td7.datasets.block import Block, check_block
-from td7.datasets.facts import DatasetFacts, reference_scores
 from td7.datasets.source import Dataset
 from td7.replay import LapReplay
 from td7.rollout import Replay
+from td7.run.dataset_facts import DatasetFacts, reference_scores
 
 
 def ends(block: Block) -> list[int]:

@@ -15,7 +15,7 @@ from gymnasium.spaces import Box
 
 from td7.datasets.block import Block
 from td7.datasets.d4rl import UNREADABLE
-from td7.json_checks import number
+from td7.files.json_checks import number
 
 
 class MinariDataset:

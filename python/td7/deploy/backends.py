@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from td7.deploy.graph_files import refuse_external_data
-from td7.deploy.native import NativePolicy
-from td7.deploy.policy import PolicyModule
+from td7.policy.module import PolicyModule
+from td7.policy.native import NativePolicy
 
 Float32 = NDArray[np.float32]
 Run = Callable[..., Float32]

@@ -10,9 +10,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from td7.deploy.policy import FACTS, PolicyModule
 from td7.envs.signals import Signals
-from td7.json_checks import either, exactly, items, mapping, number, record, text
+from td7.files.json_checks import either, exactly, items, mapping, number, record, text
+from td7.policy.module import PolicyModule
+from td7.policy.saved import FACTS
 
 SCHEMA = "td7.bundle/1"
 TOLERANCE = 1e-5  # of an action in units of half its range (see verify), of an embedding as it is

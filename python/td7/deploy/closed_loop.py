@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td7.deploy.backends import Run
-from td7.deploy.policy import PolicyModule
 from td7.envs import make_simulations
+from td7.policy.module import PolicyModule
 
 STEPS = 10  # a trained runner is chaotic: rounding grows to 2e-5 in 10 steps, to 1e-2 in 25
 WHOLE_EPISODE = 1000  # at most

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from td7.deploy.native import Precision
-from td7.deploy.policy import PolicyModule
+from td7.policy.module import PolicyModule
+from td7.policy.native import Precision
 
 PANEL = 32  # outputs that lie side by side
 LAYERS = "actor.l0 encoder.zs1 encoder.zs2 encoder.zs3 actor.l1 actor.l2 actor.l3".split()

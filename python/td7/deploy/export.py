@@ -26,15 +26,15 @@ from td7.deploy.bundle_readme import readme
 from td7.deploy.closed_loop import WHOLE_EPISODE, drive
 from td7.deploy.cpp_source import write_cpp
 from td7.deploy.graph_files import write_exported, write_onnx, write_torchscript
-from td7.deploy.native import NativePolicy
-from td7.deploy.policy import FACTS, Policy
-from td7.deploy.run_policy import Which, policy_of_run
 from td7.deploy.vectors import make_vectors
 from td7.deploy.verify import largest_difference, verify
 from td7.envs.signals import Signals, signals
-from td7.files import sync, write_file
+from td7.files.manifest import write_manifest
+from td7.files.whole import sync, write_file
 from td7.machine import versions
-from td7.manifest import write_manifest
+from td7.policy.native import NativePolicy
+from td7.policy.saved import FACTS, Policy
+from td7.run.policies import Which, policy_of_run
 
 Format = Literal["onnx", "torchscript", "torch-export", "cpp"]
 ONNX = ("onnx", "onnxscript", "onnxruntime")

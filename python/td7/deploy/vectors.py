@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from td7.deploy.bundle import graphs
-from td7.deploy.policy import Policy
 from td7.envs import make_simulations
+from td7.policy.saved import Policy
 
 FROM_ROLLOUTS = 64
 

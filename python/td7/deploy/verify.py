@@ -13,10 +13,11 @@ from torch import Tensor
 
 from td7.deploy.backends import BFLOAT16, Run, open_files, open_policies
 from td7.deploy.bundle import SCHEMA, TOLERANCE, VECTORS, WEIGHTS, check_facts, graphs
-from td7.deploy.policy import PolicyModule, read_policy
-from td7.json_checks import naming
-from td7.manifest import OWN, read_manifest
-from td7.tensor_file import read_tensors
+from td7.files.json_checks import naming
+from td7.files.manifest import OWN, read_manifest
+from td7.files.tensors import read_tensors
+from td7.policy.module import PolicyModule
+from td7.policy.saved import read_policy
 
 Float32 = NDArray[np.float32]
 

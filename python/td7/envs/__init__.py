@@ -6,7 +6,6 @@ from td7.envs.gymnasium import (
     make_env,
     to_space,
 )
-from td7.envs.make import make_simulations, make_vec
 from td7.envs.native import NativeVectorEnv, is_native
 from td7.envs.simulations import Simulations
 from td7.envs.task import (
@@ -18,6 +17,7 @@ from td7.envs.task import (
     load_task,
     names_task,
 )
+from td7.envs.vector import make_simulations, make_vec
 
 __all__ = [
     "GymnasiumSimulations",

@@ -1,4 +1,4 @@
-"""The sum tree of csrc/replay/sum_tree.h for P members at once, in torch: the same bits.
+"""The sum tree of csrc/replay/tree/sum_tree.h for P members at once, in torch: the same bits.
 
 Pure functions on a list of levels, leaves first: level l is float32 [P, nodes, 16], and value i of
 a level is the sum of node i of the level below. They add in the order which that header defines,

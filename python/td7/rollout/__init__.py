@@ -4,7 +4,8 @@ The tasks that are in C++ run there, policy included; every other environment is
 Both ways make the same episodes from the same policies, seeds and physics.
 """
 
-from td7.rollout.interface import (
+from td7.rollout.open import open_rollouts
+from td7.rollout.rollouts import (
     Behaviour,
     Episode,
     Replay,
@@ -13,7 +14,6 @@ from td7.rollout.interface import (
     SimulationState,
     env_seeds,
 )
-from td7.rollout.open import open_rollouts
 
 __all__ = [
     "Behaviour",

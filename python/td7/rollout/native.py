@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from td7.deploy.native import NativePolicy
 from td7.draws import seed_array
 from td7.envs import SimulationError
 from td7.envs.native import make_engine, pcg64_state, pcg64_words, spaces
 from td7.extension import core
+from td7.policy.native import NativePolicy
 from td7.replay import LapReplay
-from td7.rollout.interface import (
+from td7.rollout.rollouts import (
     Behaviour,
     Episode,
     Replay,

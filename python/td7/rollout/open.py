@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from td7.envs import is_native, make_simulations
-from td7.rollout.interface import Rollouts
 from td7.rollout.native import NativeRollouts
+from td7.rollout.rollouts import Rollouts
 from td7.rollout.stepped import SteppedRollouts
 
 

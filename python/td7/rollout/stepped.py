@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td7 import draws
-from td7.deploy.native import NativePolicy
 from td7.envs import SimulationError, Simulations
-from td7.rollout.interface import (
+from td7.policy.native import NativePolicy
+from td7.rollout.rollouts import (
     Behaviour,
     Episode,
     GeneratorState,

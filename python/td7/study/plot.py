@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from td7.json_checks import integer, naming, number, record
-from td7.run_folder import read_settings
-from td7.training.metrics import read_metrics
+from td7.files.json_checks import integer, naming, number, record
+from td7.run.folder import read_settings
+from td7.run.metrics import read_metrics
 
 # What a curve takes of a row.
 FIELDS = {

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from td7.deploy.native import NativePolicy
-from td7.deploy.policy import PolicyModule, load_policy
 from td7.envs.vector_args import at_least
+from td7.policy.module import PolicyModule
+from td7.policy.native import NativePolicy
+from td7.policy.saved import load_policy
 from td7.rollout import Rollouts, open_rollouts
-from td7.run_folder import policy_folder, read_settings
+from td7.run.folder import policy_folder, read_settings
 
 NO_LIMIT = 2**62
 MOST_AT_ONCE = 64  # episodes of `td7 eval`

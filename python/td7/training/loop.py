@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from td7.deploy.native import NativePolicy
 from td7.envs import SimulationError
+from td7.policy.native import NativePolicy
 from td7.rollout import Behaviour
+from td7.run.state import RunState
 from td7.training.evaluate import evaluate
 from td7.training.report import Report
-from td7.training.run_state import RunState
 from td7.training.stop import Breaks
 
 

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from td7.config import RunConfig, TD7Config
-from td7.datasets.facts import DatasetFacts
 from td7.datasets.fill import fill
 from td7.datasets.source import Dataset, open_dataset
 from td7.envs.vector_args import at_least
-from td7.run_folder import check_free
+from td7.run.dataset_facts import DatasetFacts
+from td7.run.folder import check_free
+from td7.run.placement import checked_settings
+from td7.run.state import RunState
 from td7.training.online import begin
-from td7.training.plan import checked_settings
-from td7.training.run_state import RunState
-from td7.training.sitting import TrainResult
+from td7.training.session import TrainResult
 
 MOST_TRANSITIONS = 50_000_000  # what a buffer may hold
 

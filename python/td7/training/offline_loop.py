@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from td7.run.state import RunState
 from td7.training.loop import evaluate_through
 from td7.training.report import Report
-from td7.training.run_state import RunState
 from td7.training.stop import Breaks
 
 

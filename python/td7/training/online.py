@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from td7.config import RunConfig, TD7Config
-from td7.run_folder import (
+from td7.run.folder import (
     RunSettings,
     check_free,
     default_folder,
@@ -15,10 +15,10 @@ from td7.run_folder import (
     make_run_folder,
     read_settings,
 )
-from td7.training.plan import checked_settings
-from td7.training.run_state import RunState
-from td7.training.saved_state import put_first_state, read_from, save_first_state
-from td7.training.sitting import TrainResult, memory_named, sit
+from td7.run.placement import checked_settings
+from td7.run.saving import put_first_state, read_from, save_first_state
+from td7.run.state import RunState
+from td7.training.session import TrainResult, memory_named, sit
 
 SIZES = ("embedding_size", "encoder_hidden", "critic_hidden", "actor_hidden")
 REPLAY = ("buffer_capacity", "lap_alpha", "min_priority", "num_envs")

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from td7.config import RunConfig
-from td7.deploy.policy import Policy
-from td7.files import write_json
+from td7.files.whole import write_json
 from td7.machine import describe_machine
-from td7.run_folder import policy_folder
+from td7.policy.saved import Policy
+from td7.run.folder import policy_folder
+from td7.run.metrics import MetricsWriter, Row
+from td7.run.state import RunState
+from td7.training.display import Progress
 from td7.training.evaluate import Evaluated
-from td7.training.metrics import MetricsWriter, Row
-from td7.training.progress import Progress
-from td7.training.run_state import RunState
 
 ROUND_STEPS = 50  # of a round's episodes at least: shorter ones share a row, or rows would swamp
 

@@ -6,11 +6,11 @@ import dataclasses
 from pathlib import Path
 
 from td7.config import RunConfig
-from td7.run_folder import RunSettings, locked, read_settings, write_settings
-from td7.training.plan import check_device
-from td7.training.run_state import RunState
-from td7.training.saved_state import latest, load_state
-from td7.training.sitting import TrainResult, memory_named, sit
+from td7.run.folder import RunSettings, locked, read_settings, write_settings
+from td7.run.placement import check_device
+from td7.run.saving import latest, load_state
+from td7.run.state import RunState
+from td7.training.session import TrainResult, memory_named, sit
 
 NO_STATE = "no state was saved: the run starts again from its first step"
 

@@ -1,0 +1,1 @@
+"""The policy that acts, in torch and in C++: what collects is what is exported."""

@@ -1,0 +1,115 @@
+"""What is decided before a run starts: execution, where replays lie, who trains together."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from td7.config import RunConfig, TD7Config
+from td7.envs import absolute_name
+from td7.replay import DeviceLapReplay, LapReplay
+from td7.replay.place import choose_replay, device_bytes, free_bytes
+from td7.rollout import Replay
+from td7.run.folder import RunSettings
+from td7.updates.execution import choose_execution
+
+
+def decided(settings: RunSettings, obs_size: int, action_size: int) -> RunSettings:
+    """Replace what the configuration leaves to `auto`."""
+    config, device = settings.config, torch.device(settings.device)
+    if config.precision == "tf32" and device.type != "cuda":
+        raise ValueError(f"precision 'tf32' needs a CUDA device, got {settings.device!r}")
+    if config.offline_loss != "td7" and not settings.offline:
+        raise ValueError(
+            f"TD7Config.offline_loss must be 'td7' where environments are stepped, got "
+            f"{config.offline_loss!r}"
+        )
+    updates = settings.total_steps - (0 if settings.offline else config.warmup_steps)
+    member_bytes = device_bytes(config.buffer_capacity, obs_size, action_size)
+    replay = choose_replay(config.replay, member_bytes, len(settings.seeds), free_bytes(device))
+    execution = choose_execution(config.execution, device, replay, updates)
+    config = dataclasses.replace(config, execution=execution, replay=replay)
+    return dataclasses.replace(settings, config=config)
+
+
+def group_size(settings: RunSettings) -> int:
+    """Return how many members are updated together: on a GPU half of them, offline all."""
+    if torch.device(settings.device).type == "cpu":
+        return 1
+    members = len(settings.seeds)
+    return members if settings.offline else -(-members // 2)
+
+
+def turns(settings: RunSettings, together: int) -> list[range]:
+    """Return the members that collect, and then train, together.
+
+    On a GPU these are the groups: one trains there while another collects on the CPU.
+    """
+    members, on_cpu = len(settings.seeds), torch.device(settings.device).type == "cpu"
+    if on_cpu:
+        return [range(members)]
+    firsts = range(0, members, together)
+    return [range(first, min(first + together, members)) for first in firsts]
+
+
+def open_replays(
+    settings: RunSettings, obs_size: int, action_size: int, run: RunConfig, together: int
+) -> list[Replay]:
+    """Open one replay for all members on the host, or one for each group on the device."""
+    cfg, seeds = settings.config, settings.seeds
+    sizes = cfg.buffer_capacity, obs_size, action_size
+    rules: dict[str, Any] = {
+        "alpha": cfg.lap_alpha,
+        "min_priority": cfg.min_priority,
+        "streams": cfg.num_envs,
+    }
+    if cfg.replay == "host":
+        return [LapReplay(*sizes, seeds=seeds, scratch_dir=run.scratch_dir, **rules)]
+    if run.scratch_dir is not None:
+        raise ValueError("scratch_dir must be left out where the replay is on the device")
+    # groups share nothing, so one may be filled while another trains
+    return [
+        DeviceLapReplay(
+            *sizes, seeds=seeds[first : first + together], device=settings.device, **rules
+        )
+        for first in range(0, len(seeds), together)
+    ]
+
+
+def checked_settings(
+    env: str, seeds: Sequence[int], total_steps: int, config: TD7Config, device: str
+) -> RunSettings:
+    """Return the settings of a new run; TypeError or ValueError names the argument."""
+    if not isinstance(env, str):
+        raise TypeError(f"env must be a Gymnasium id or FILE.py:CLASS, got {env!r}")
+    try:
+        if any(isinstance(number, bool) for number in (*seeds, total_steps)):
+            raise TypeError("got a bool")
+        chosen = tuple(operator.index(seed) for seed in seeds)
+        total_steps = operator.index(total_steps)
+    except TypeError as error:
+        raise TypeError(f"seeds and total_steps must be whole numbers: {error}") from error
+    if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0:
+        raise ValueError(f"seeds must be distinct and not negative, got {list(chosen)}")
+    if total_steps < 1:
+        raise ValueError(f"total_steps must be at least 1, got {total_steps}")
+    device = str(device)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    check_device(device)
+    return RunSettings(
+        absolute_name(env), chosen, total_steps, device, torch.get_num_threads(), config
+    )
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError unless there is such a device."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device must be there, got {device!r}: {reason}") from error
