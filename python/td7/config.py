@@ -1,4 +1,4 @@
-"""Hyper-parameters (`TD7Config`) and everything that must not change a result (`RunConfig`)."""
+"""Hyper-parameters, a class for each algorithm, and what must not change a result (`RunConfig`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 ProgressMode = Literal["auto", "live", "plain", "none"]
 Execution = Literal["auto", "eager", "compiled", "graph"]
@@ -53,18 +53,16 @@ def _check_fields(config: Any) -> None:
 
 
 @dataclass(frozen=True)
-class TD7Config:
-    """Every setting that changes a result; defaults are the paper's (arXiv 2306.02451)."""
+class LearningConfig:
+    """Settings that every algorithm has; each of them changes a result."""
 
-    # --- TD3 ---
+    # --- Learning ---
     discount: float = _number(0.99, 0.0, 1.0)
     """Discount factor of future rewards."""
     batch_size: int = _number(256, 1)
     """Transitions per update."""
     buffer_capacity: int = _number(1_000_000, 1, 50_000_000)
     """Transitions that the replay buffer keeps."""
-    target_update_period: int = _number(250, 1)
-    """Updates between two copies of the networks into their targets."""
     target_policy_noise: float = _number(0.2, 0.0)
     """Standard deviation of the noise on target actions."""
     target_noise_clip: float = _number(0.5, 0.0)
@@ -75,10 +73,45 @@ class TD7Config:
     """Standard deviation of the noise on collected actions, in units of [-1, 1]."""
     warmup_steps: int = _number(25_000, 0)
     """Uniformly random steps; learning starts after the first wave of episodes past them."""
-
     num_envs: int = _number(1, 1, 2**16)
     """Environments of a seed that run at once: no more than an assessment wants episodes
     (--assessment-episodes, then --late-assessment-episodes), or single steps."""
+
+    # --- Arithmetic: each choice has its own rounding ---
+    execution: Execution = "auto"
+    """How updates run: eager; compiled (torch.compile, needs a C++ compiler); graph (CUDA graphs of
+    compiled updates). auto: graph on a GPU, else compiled where 10,000 updates or more are due."""
+    precision: Precision = "float32"
+    """Matrix products in float32, in TF32 (GPUs), or by bfloat16 autocast; the rest is float32."""
+    replay: ReplayPlace = "auto"
+    """Where transitions are kept: device (the GPU's memory) or host. auto: device where it is a GPU
+    and they fit."""
+
+    # --- Evaluation ---
+    eval_every: int = _number(5_000, 1)
+    """Environment steps between two evaluations; offline, updates."""
+    eval_episodes: int = _number(10, 1)
+    """Episodes of an evaluation."""
+
+    def __post_init__(self) -> None:
+        _check_fields(self)
+        if self.batch_size > self.buffer_capacity:
+            raise ValueError(
+                f"{type(self).__name__}.batch_size must be at most buffer_capacity "
+                f"{self.buffer_capacity}, got {self.batch_size}"
+            )
+
+
+@dataclass(frozen=True)
+class TD7Config(LearningConfig):
+    """Every setting that changes a result; defaults are the paper's (arXiv 2306.02451)."""
+
+    algorithm: ClassVar[str] = "td7"
+    learning_starts_with_episode: ClassVar[bool] = True  # the first after the warm-up
+
+    # --- Targets ---
+    target_update_period: int = _number(250, 1)
+    """Updates between two copies of the networks into their targets."""
 
     # --- LAP ---
     lap_alpha: float = _number(0.4, 0.0, 1.0)
@@ -120,29 +153,39 @@ class TD7Config:
     actor_lr: float = _number(3e-4, 0.0, 1.0)
     """Adam's learning rate for the actor."""
 
-    # --- Arithmetic: each choice has its own rounding ---
-    execution: Execution = "auto"
-    """How updates run: eager; compiled (torch.compile, needs a C++ compiler); graph (CUDA graphs of
-    compiled updates). auto: graph on a GPU, else compiled where 10,000 updates or more are due."""
-    precision: Precision = "float32"
-    """Matrix products in float32, in TF32 (GPUs), or by bfloat16 autocast; the rest is float32."""
-    replay: ReplayPlace = "auto"
-    """Where transitions are kept: device (the GPU's memory) or host. auto: device where it is a GPU
-    and they fit."""
 
-    # --- Evaluation ---
-    eval_every: int = _number(5_000, 1)
-    """Environment steps between two evaluations; offline, updates."""
-    eval_episodes: int = _number(10, 1)
-    """Episodes of an evaluation."""
+@dataclass(frozen=True)
+class TD3Config(LearningConfig):
+    """Every setting of TD3 that changes a result; defaults are its author's (arXiv 1802.09477)."""
 
-    def __post_init__(self) -> None:
-        _check_fields(self)
-        if self.batch_size > self.buffer_capacity:
-            raise ValueError(
-                f"TD7Config.batch_size must be at most buffer_capacity {self.buffer_capacity}, "
-                f"got {self.batch_size}"
-            )
+    algorithm: ClassVar[str] = "td3"
+    learning_starts_with_episode: ClassVar[bool] = False  # at the step that ends the warm-up
+    # What TD3 is without: prioritised replay and checkpoints.
+    lap_alpha: ClassVar[float] = 0.0
+    min_priority: ClassVar[float] = 1.0
+    use_checkpoints: ClassVar[bool] = False
+    assessment_episodes: ClassVar[int] = 1
+    late_assessment_episodes: ClassVar[int] = 1
+    late_after_updates: ClassVar[int] = 0
+    reset_weight: ClassVar[float] = 1.0
+
+    # --- Targets ---
+    tau: float = _number(0.005, 0.0, 1.0)
+    """Share by which targets move towards their networks, at each of the actor's updates."""
+
+    # --- Networks ---
+    critic_hidden: int = _number(256, 1)
+    """Hidden units of each critic layer."""
+    actor_hidden: int = _number(256, 1)
+    """Hidden units of each actor layer."""
+    critic_lr: float = _number(3e-4, 0.0, 1.0)
+    """Adam's learning rate for the critics."""
+    actor_lr: float = _number(3e-4, 0.0, 1.0)
+    """Adam's learning rate for the actor."""
+
+
+AlgorithmConfig = TD7Config | TD3Config
+CONFIGS: dict[str, type[AlgorithmConfig]] = {"td7": TD7Config, "td3": TD3Config}
 
 
 @dataclass(frozen=True)

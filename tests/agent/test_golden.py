@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from td7.agent.td7 import Batch
+from td7.agent.algorithm import Batch
 from td7.config import TD7Config
 from td7.updates.learner import Learner
 
@@ -70,7 +70,8 @@ def batch_of(trace, step, members, member):
 
 def check_member(learner, trace, member, step):
     """Compare clip ranges and networks with the trace after update `step` + 1."""
-    clip = [getattr(learner, name)[member].item() for name in learner.RANGES]
+    names = "min_target max_target min_seen max_seen"
+    clip = [learner.values[name][member].item() for name in names.split()]
     np.testing.assert_allclose(clip, trace["clip"][step], rtol=0, atol=1e-10)
     for network in NETWORKS.split():
         for name, value in getattr(learner.nets, network).state_dict().items():

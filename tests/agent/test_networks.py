@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from td7.agent.networks import JoinedLinear, MemberLinear, avg_l1_norm
-from td7.agent.td7 import Batch
+from td7.agent.algorithm import Batch
+from td7.agent.networks import JoinedLinear, MemberLinear, avg_l1_norm, effective_rank
 from td7.config import TD7Config
 from td7.updates.groups import Learners
-from td7.updates.learner import Learner, NonFiniteLossError, effective_rank
+from td7.updates.learner import Learner, NonFiniteLossError
 
 SIZES = {"embedding_size": 8, "encoder_hidden": 16, "critic_hidden": 16, "actor_hidden": 16}
 CONFIG = TD7Config(**SIZES, target_update_period=4)
@@ -138,8 +138,8 @@ def test_members_left_out_of_an_update_keep_every_bit_and_the_others_do_not_noti
         torch.testing.assert_close(value[0], alone.tensors()[name][0], rtol=1e-4, atol=1e-5)
     assert learner.updates == [6, 1, 6]
     assert learner.take_failure() is None
-    assert learner.encoder_optimizer.steps[:, 0].tolist() == [6, 1, 6]
-    assert learner.actor_optimizer.steps[:, 0].tolist() == [3, 0, 3]
+    assert learner.optimizers["encoder"].steps[:, 0].tolist() == [6, 1, 6]
+    assert learner.optimizers["actor"].steps[:, 0].tolist() == [3, 0, 3]
 
 
 def test_members_in_two_phases_of_the_policy_period_are_not_updated_together():
@@ -178,7 +178,7 @@ def test_a_loss_that_is_not_finite_is_named_and_its_member_goes_no_further(name)
         spared = name != "actor" or "actor" in key  # its loss comes after the critic's step
         if spared:
             torch.testing.assert_close(value[1], before[key][1], rtol=0, atol=0, equal_nan=True)
-    assert learner.encoder_optimizer.steps[0, 0] == 5
+    assert learner.optimizers["encoder"].steps[0, 0] == 5
     if name == "actor":
         assert all(torch.isfinite(value).all() for value in learner.nets.critic.parameters())
 

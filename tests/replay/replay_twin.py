@@ -1,7 +1,8 @@
 """Slow, obvious twins of the C++ core: Philox, the sum tree and one member's LAP buffer.
 
-They follow the contracts in csrc/random/philox.h, csrc/replay/tree/sum_tree.h and lap_buffer.h, with
-Python's float64 where the core has double, and are equal to the bit.
+They follow the contracts in csrc/random/philox.h, csrc/replay/tree/sum_tree.h and
+csrc/replay/lap_buffer.h, with Python's float64 where the core has double, and are equal to the
+bit.
 """
 
 from __future__ import annotations

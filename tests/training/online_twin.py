@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from td7 import LapReplay, draws
-from td7.agent.td7 import Batch
+from td7.agent.algorithm import Batch
 from td7.policy.module import policy_module
 from td7.policy.native import NativePolicy
 from td7.rollout import env_seeds

@@ -9,7 +9,7 @@ from test_networks import SIZES, random_batch
 from torch._dynamo.utils import counters
 
 import td7
-from td7.agent.td7 import Batch
+from td7.agent.algorithm import Batch
 from td7.config import TD7Config
 from td7.replay.place import choose_replay, device_bytes
 from td7.updates.execution import WORTH_COMPILING, choose_execution

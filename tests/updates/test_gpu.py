@@ -10,7 +10,7 @@ from test_burst import SEEDS, fill, never
 from test_networks import CONFIG, random_batch
 
 import td7
-from td7.agent.td7 import Batch
+from td7.agent.algorithm import Batch
 from td7.replay import DeviceBatch, DeviceLapReplay, LapReplay
 from td7.run import state as run_state
 from td7.run.metrics import read_metrics

@@ -1,4 +1,4 @@
-"""SALE networks (paper, appendix A): encoder f and g, actor, twin critics.
+"""Networks: SALE's (paper, appendix A: encoder f and g, actor, twin critics), and a plain actor.
 
 The same classes serve training and deployment; only the linear layer differs. Training stacks P
 members in the leading axis of every parameter (`member_linear`); a deployed policy uses
@@ -17,9 +17,25 @@ from torch import Tensor, nn
 Linear = Callable[[int, int], nn.Module]
 
 
+def products(like: Tensor, *, bfloat16: bool) -> torch.autocast:
+    """Compute matrix products on the device of `like` in bfloat16, if so asked, within a `with`."""
+    kind = like.device.type
+    return torch.autocast(kind, torch.bfloat16, enabled=bfloat16, cache_enabled=False)
+
+
 def avg_l1_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
     """Divide by the mean magnitude over the last axis."""
     return x / x.abs().mean(-1, keepdim=True).clamp(min=eps)
+
+
+def effective_rank(embedding: Tensor) -> Tensor:
+    """Exponential of the entropy of the normalised singular values (Roy and Vetterli, 2007).
+
+    embedding [P, B, Z] -> [P], between 1 (collapsed) and min(B, Z).
+    """
+    values = torch.linalg.svdvals(embedding)
+    share = values / values.sum(-1, keepdim=True)
+    return torch.special.entr(share).sum(-1).exp()
 
 
 class MemberLinear(nn.Module):
@@ -140,6 +156,28 @@ class Actor(nn.Module):
         return torch.tanh(self.l3(h))
 
 
+class PlainActor(nn.Module):
+    """Deterministic policy obs -> action in [-1, 1], without embeddings."""
+
+    def __init__(
+        self,
+        obs_size: int,
+        action_size: int,
+        hidden_size: int = 256,
+        linear: Linear = JoinedLinear,
+    ) -> None:
+        super().__init__()
+        self.l1 = linear(obs_size, hidden_size)
+        self.l2 = linear(hidden_size, hidden_size)
+        self.l3 = linear(hidden_size, action_size)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Map obs [..., S] to actions [..., A] in [-1, 1]."""
+        h = F.relu(self.l1(obs))
+        h = F.relu(self.l2(h))
+        return torch.tanh(self.l3(h))
+
+
 class Critic(nn.Module):
     """Twin critics (obs, action, zsa, zs) -> Q, stacked in the axis after the members."""
 
@@ -160,12 +198,12 @@ class Critic(nn.Module):
 
     def forward(self, obs: Tensor, action: Tensor, zsa: Tensor, zs: Tensor) -> Tensor:
         """Map obs [P, B, S], action [P, B, A], zsa and zs [P, B, Z] to Q [P, 2, B]."""
-        h = avg_l1_norm(self.q0(_twice(obs), _twice(action)))
-        h = F.elu(self.q1(h, _twice(zsa), _twice(zs)))
+        h = avg_l1_norm(self.q0(twice(obs), twice(action)))
+        h = F.elu(self.q1(h, twice(zsa), twice(zs)))
         h = F.elu(self.q2(h))
         return self.q3(h).squeeze(-1)
 
 
-def _twice(x: Tensor) -> Tensor:
+def twice(x: Tensor) -> Tensor:
     """Give both critics the same input, [P, B, n] -> [P, 2, B, n]."""
     return x.unsqueeze(1).expand(-1, 2, -1, -1)

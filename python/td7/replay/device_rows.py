@@ -1,4 +1,4 @@
-"""The transitions of P members as packed rows of one tensor, the layout of csrc/replay/rows/row_store.h.
+"""The transitions of P members as packed rows of one tensor, laid out as in row_store.h.
 
 A row is obs, action, reward, not_terminated; next_obs of a row is the obs of the next one. Not
 here: which slots hold what.

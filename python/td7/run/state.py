@@ -22,7 +22,6 @@ from td7.updates.batches import Batches, DeviceBatches, HostBatches
 from td7.updates.burst import Trainer
 from td7.updates.groups import Learners
 
-RANK = "train/zs_effective_rank"
 EVAL_SEED_OFFSET = 100  # the author's evaluation environments are seeded so
 
 
@@ -150,26 +149,17 @@ class RunState:
     def pop_update_metrics(self, member: int) -> dict[str, float]:
         """Return the means of a member's update metrics since the last time."""
         trainer, local = self._trainer_of(member)
-        metrics = trainer.metrics.pop(local)
-        if (rank := trainer.zs_rank.pop(local, None)) is not None:
-            metrics[RANK] = rank
-        return metrics
+        return trainer.metrics.pop(local)
 
     def update_metrics(self, member: int) -> dict[str, list[float]]:
         """Return a member's update metrics as sums and counts, for `restore_update_metrics`."""
         trainer, local = self._trainer_of(member)
-        state = trainer.metrics.state(local)
-        if local in trainer.zs_rank:
-            state[RANK] = [trainer.zs_rank[local], 1]
-        return state
+        return trainer.metrics.state(local)
 
     def restore_update_metrics(self, member: int, state: dict[str, list[float]]) -> None:
         """Put a member's update metrics back."""
         trainer, local = self._trainer_of(member)
-        sums = dict(state)
-        if RANK in sums:
-            trainer.zs_rank[local] = sums.pop(RANK)[0]
-        trainer.metrics.restore(local, sums, trainer.learner.min_target)
+        trainer.metrics.restore(local, state, trainer.learner.per_member())
 
     def _trainer_of(self, member: int) -> tuple[Trainer, int]:
         for trainer in self.trainers:

@@ -142,8 +142,8 @@ class Report:
         self._learning(member, self._row(member, "updates", 0))
 
     def _learning(self, member: int, row: Row) -> None:
-        min_target, max_target = self.run.learners.target_range(member)
-        row |= {"train/min_target": min_target, "train/max_target": max_target}
+        values = self.run.learners.target_values(member)
+        row |= {f"train/{name}": value for name, value in values.items()}
         row |= self.run.pop_update_metrics(member)
         self._write(row)
         self.progress.note(member, row)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from td7 import draws
-from td7.agent.td7 import Batch
+from td7.agent.algorithm import Batch
 from td7.replay import DeviceLapReplay, LapReplay, TensorBatch
 from td7.updates.learner import Learner
 
@@ -107,12 +107,15 @@ class HostBatches:
             self._copied.synchronize()
         alive = self._alive[self._members].numpy()
         errors = self._errors[self._members].numpy()
-        index = self._buffer.arrays.index
-        self.replay.update_priorities(index[alive], errors[alive], members=self._chosen[alive])
+        if self.replay.alpha > 0:  # else every priority stays 1
+            index = self._buffer.arrays.index
+            self.replay.update_priorities(index[alive], errors[alive], members=self._chosen[alive])
         return bool(alive.all())
 
     def reset_max_priority(self, members: Sequence[int]) -> None:
         """Recompute the maximum priority of these members, unless they died."""
+        if self.replay.alpha == 0:
+            return
         alive = [m + self.first for m in members if self._alive[m]]
         self.replay.reset_max_priority(np.array(alive, np.int64))
 
@@ -186,7 +189,8 @@ class DeviceBatches:
 
     def put(self, td_error: Tensor, alive: Tensor) -> None:
         """Write the priorities."""
-        self.replay.update_priorities(self._index, td_error.float(), where=alive)
+        if self.replay.alpha > 0:
+            self.replay.update_priorities(self._index, td_error.float(), where=alive)
 
     def settle(self) -> bool:
         """Nothing is waited for: who died is known at the burst's end."""
@@ -194,7 +198,8 @@ class DeviceBatches:
 
     def reset_max_priority(self, members: Sequence[int]) -> None:
         """Recompute the maximum priority of these members, unless they died."""
-        self.replay.reset_max_priority(where=self.learner.alive(members))
+        if self.replay.alpha > 0:
+            self.replay.reset_max_priority(where=self.learner.alive(members))
 
     def end(self) -> None:
         """Give back the draws of updates that were not made; see `raise_if_bad` of the replay."""

@@ -10,10 +10,10 @@ import torch
 import torch._dynamo
 from torch import Tensor
 
-from td7.agent.td7 import Batch
+from td7.agent.algorithm import Batch
 from td7.updates.batches import Batches
 from td7.updates.cuda_graph import PeriodGraph
-from td7.updates.learner import Learner, NonFiniteLossError, StepResult, effective_rank
+from td7.updates.learner import Learner, NonFiniteLossError, StepResult
 from td7.updates.schedule import burst_schedule
 
 
@@ -30,13 +30,18 @@ class UpdateMetrics:
     def add(self, result: StepResult) -> None:
         """Add one update's metrics of the members that took the step."""
         for name, value in result.metrics.items():
-            if name not in self._sums:
-                self._sums[name] = torch.full_like(value, self._empty(name))
-                self._counts[name] = torch.zeros_like(value)
+            self._add_name(name, value)
             sums, nothing = self._sums[name], torch.full_like(value, self._empty(name))
             new = torch.where(result.alive, value, nothing)
             torch.maximum(sums, new, out=sums) if name.endswith("_max") else sums.add_(new)
             self._counts[name].add_(result.alive)
+
+    def put(self, metrics: Mapping[str, Tensor], members: Sequence[int]) -> None:
+        """Set metrics [P] that are not means, of these members, in place of those before."""
+        for name, value in metrics.items():
+            self._add_name(name, value)
+            for member in members:
+                self._sums[name][member], self._counts[name][member] = value[member], 1
 
     def pop(self, member: int) -> dict[str, float]:
         """Return this member's values and start anew."""
@@ -58,10 +63,13 @@ class UpdateMetrics:
     def restore(self, member: int, state: Mapping[str, Sequence[float]], like: Tensor) -> None:
         """Put a member's sums and counts back; like [P] says where and of what type they are."""
         for name, (total, count) in state.items():
-            if name not in self._sums:
-                self._sums[name] = torch.full_like(like, self._empty(name))
-                self._counts[name] = torch.zeros_like(like)
+            self._add_name(name, like)
             self._sums[name][member], self._counts[name][member] = total, count
+
+    def _add_name(self, name: str, like: Tensor) -> None:
+        if name not in self._sums:
+            self._sums[name] = torch.full_like(like, self._empty(name))
+            self._counts[name] = torch.zeros_like(like)
 
     @staticmethod
     def _empty(name: str) -> float:
@@ -74,16 +82,15 @@ class Trainer:
     def __init__(self, learner: Learner, batches: Batches) -> None:
         self.learner, self.batches = learner, batches
         self.metrics = UpdateMetrics()
-        self.zs_rank: dict[int, float] = {}  # after a burst in which the member's targets moved
         self.within_update = False  # stays true where an error cut an update in two
         self._active = learner.mask(range(learner.members))
         self._moved: set[int] = set()  # members whose targets moved in this burst
         self._ready = learner.config.execution != "compiled"
         self._first: tuple[Batch, Tensor] | None = None  # drawn, but not used yet
         self._obs = self._seen = torch.empty(0)  # of the last update; of the last one of each
-        config = learner.config
+        config, period = learner.config, learner.algorithm.target_period
         self._graph: PeriodGraph | None = None
-        if config.execution == "graph" and config.target_update_period % config.policy_period == 0:
+        if config.execution == "graph" and period % config.policy_period == 0:
             self._graph = PeriodGraph(self._make_period)
 
     def train(
@@ -126,10 +133,10 @@ class Trainer:
             debts[member] += handed_out[member] - count
         self.batches.end()
         if self._moved:
+            assert learner.algorithm.diagnostics is not None
             with torch.no_grad():
-                zs = learner.nets.fixed_encoder.zs(self._seen).nan_to_num()  # of who has failed
-                ranks = effective_rank(zs).tolist()
-            self.zs_rank |= {member: ranks[member] for member in self._moved}
+                found = learner.algorithm.diagnostics(learner.nets, self._seen)
+            self.metrics.put(found, sorted(self._moved))
             self._moved.clear()
         return error
 
@@ -194,6 +201,8 @@ class Trainer:
     def _targets_moved(self, members: Sequence[int]) -> None:
         """Do what else happens when the targets of these members have moved on."""
         self.batches.reset_max_priority(members)
+        if self.learner.algorithm.diagnostics is None:
+            return
         chosen = self.learner.mask(members)[:, None, None]
         seen = self._seen if self._moved else torch.zeros_like(self._obs)
         self._seen = torch.where(chosen, self._obs, seen)

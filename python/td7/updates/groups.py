@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from td7.config import TD7Config
+from td7.config import AlgorithmConfig
 from td7.updates.learner import Learner
 
 
@@ -23,7 +23,7 @@ class Learners:
         obs_size: int,
         action_size: int,
         seeds: Sequence[int],
-        config: TD7Config,
+        config: AlgorithmConfig,
         *,
         device: str | torch.device,
         group_size: int,
@@ -64,10 +64,11 @@ class Learners:
         for member in range(len(self._places)) if new_checkpoints else ():
             self.set_checkpoint(member)
 
-    def target_range(self, member: int) -> tuple[float, float]:
-        """Return what this member's targets are clipped to."""
+    def target_values(self, member: int) -> dict[str, float]:
+        """Return the values that this member's targets see, by name."""
         group, local = self._places[member]
-        return group.min_target[local].item(), group.max_target[local].item()
+        names = [target for target, _ in group.algorithm.value_targets]
+        return {name: group.values[name][local].item() for name in names}
 
     def tensors(self) -> dict[str, Tensor]:
         """Name every tensor of the state, each with a leading axis of all members.

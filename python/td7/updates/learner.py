@@ -1,7 +1,7 @@
-"""The TD7 update for P members at once, in the order of the paper.
+"""The update of P members at once, whatever the algorithm.
 
-A `Learner` owns every network, optimiser state and clip range of its members; it knows neither
-replay nor environments. Shape letters: P members, B batch, S obs, A action.
+A `Learner` owns every network, optimiser state and value of its members; it knows neither replay
+nor environments. Shape letters: P members, B batch, S obs, A action.
 """
 
 from __future__ import annotations
@@ -12,19 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from td7.agent.td7 import (
-    Batch,
-    CriticResult,
-    Networks,
-    Rules,
-    actor_gradients,
-    critic_gradients,
-)
-from td7.config import TD7Config
+from td7.agent import make_algorithm
+from td7.agent.algorithm import Batch, CriticSide
+from td7.config import AlgorithmConfig
 from td7.updates.execution import compiled, tensor_products
 from td7.updates.optimizer import MemberAdam
-
-LOSSES = ("encoder", "critic", "actor")
 
 
 class NonFiniteLossError(RuntimeError):
@@ -41,40 +33,42 @@ class StepResult:
 
 
 class Learner:
-    """Networks, optimisers, targets, fixed encoders, checkpoints and clip ranges of P members."""
-
-    RANGES = ("min_target", "max_target", "min_seen", "max_seen")
+    """Networks, optimisers, targets, checkpoints and values of P members."""
 
     def __init__(
         self,
         obs_size: int,
         action_size: int,
         seeds: Sequence[int],
-        config: TD7Config,
+        config: AlgorithmConfig,
         *,
         offline: bool = False,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.config, self.offline, self.seeds = config, offline, list(seeds)
-        self.rules = Rules.of(config, offline)
-        self.nets = Networks(obs_size, action_size, seeds, config).to(device=device, dtype=dtype)
-        nets = self.nets
-        self.encoder_optimizer = MemberAdam(list(nets.encoder.parameters()), config.encoder_lr)
-        self.critic_optimizer = MemberAdam(list(nets.critic.parameters()), config.critic_lr)
-        self.actor_optimizer = MemberAdam(list(nets.actor.parameters()), config.actor_lr)
-        self._critic_gradients = compiled(critic_gradients, config.execution)
-        self._actor_gradients = compiled(actor_gradients, config.execution)
+        self.config, self.seeds = config, list(seeds)
+        self.algorithm = make_algorithm(config, offline=offline)
+        self.nets = self.algorithm.networks(obs_size, action_size, seeds)
+        self.nets.to(device=device, dtype=dtype)
+        self.optimizers = {
+            name: MemberAdam(list(self.network(name).parameters()), rate)
+            for name, rate in self.algorithm.learning_rates.items()
+        }
+        self._critic_side = compiled(self.algorithm.critic_side, config.execution)
+        self._actor_side = compiled(self.algorithm.actor_side, config.execution)
         self.updates = [0] * len(seeds)
         members = torch.ones(len(seeds), device=device, dtype=dtype)
-        # what the targets are clipped to, and the range seen so far (never reset)
-        self.min_target, self.max_target = 0 * members, 0 * members
-        self.min_seen, self.max_seen = 1e8 * members, -1e8 * members
+        self.values = {name: start * members for name, start in self.algorithm.values.items()}
         # as the device knows them: the updates made, and the first loss that was not finite, as its
-        # place in LOSSES from 1 and its value
+        # place in _losses from 1 and its value
+        self._losses: list[str] = []
         self._counts = torch.zeros(len(seeds), device=device, dtype=torch.int64)
         self._failure = torch.zeros_like(self._counts)
         self._failed_loss = 0 * members
+
+    def network(self, name: str) -> nn.Module:
+        """Return the network that the algorithm calls so."""
+        return self.nets.get_submodule(name)
 
     @property
     def members(self) -> int:
@@ -84,12 +78,16 @@ class Learner:
     @property
     def device(self) -> torch.device:
         """Where the networks are."""
-        return self.min_target.device
+        return self._failed_loss.device
 
     @property
     def dtype(self) -> torch.dtype:
         """The type of weights, batches and noise."""
-        return self.min_target.dtype
+        return self._failed_loss.dtype
+
+    def per_member(self) -> Tensor:
+        """Return zeros [P], on the device."""
+        return torch.zeros_like(self._failed_loss)
 
     def update(
         self, batch: Batch, noise: Tensor, members: Sequence[int] | None = None
@@ -141,57 +139,56 @@ class Learner:
         active bool [P]: who takes part. `on_td_error` gets the TD errors [P, B] and bool [P], who
         is alive, as early as they are known.
         """
-        nets = self.nets
-        with tensor_products(self.config.precision):
-            result = self._critic_gradients(
-                nets, batch, noise, self.min_target, self.max_target, self.rules
-            )
+        result = self._critic(batch, noise)
         alive = self._take_critic_step(result, active)
         on_td_error(result.td_error, alive)
-        metrics = result.metrics
+        metrics = {f"train/{name}_loss": loss for name, loss in result.losses.items()}
+        metrics |= result.metrics
         if with_actor:
             with tensor_products(self.config.precision):
-                loss, gradients = self._actor_gradients(nets, batch, result.zs, self.rules)
-            alive = self._still_alive(alive, 3, loss)
-            self.actor_optimizer.step(gradients, alive)
-            metrics = metrics | {"train/actor_loss": loss}
+                actor = self._actor_side(self.nets, batch, result.shared, self.algorithm.rules)
+            alive = self._still_alive(alive, "actor", actor.loss)
+            self.optimizers["actor"].step(actor.gradients, alive)
+            metrics["train/actor_loss"] = actor.loss
         self._counts += alive
         return StepResult(result.td_error, alive, metrics)
 
     def compile(self, batch: Batch, noise: Tensor) -> None:
         """Run what an update of such a batch computes, and change nothing: so it is compiled."""
-        nets, ends = self.nets, (self.min_target, self.max_target)
+        shared = self._critic(batch, noise).shared
         with tensor_products(self.config.precision):
-            result = self._critic_gradients(nets, batch, noise, *ends, self.rules)
-            self._actor_gradients(nets, batch, result.zs, self.rules)
+            self._actor_side(self.nets, batch, shared, self.algorithm.rules)
 
-    def _take_critic_step(self, result: CriticResult, active: Tensor) -> Tensor:
-        """Step encoder, critics and the range seen; return who is alive."""
+    def _critic(self, batch: Batch, noise: Tensor) -> CriticSide:
+        with tensor_products(self.config.precision):
+            return self._critic_side(self.nets, self.values, batch, noise, self.algorithm.rules)
+
+    def _take_critic_step(self, result: CriticSide, active: Tensor) -> Tensor:
+        """Step the critic side's networks and values; return who is alive."""
         alive = active & (self._failure == 0)
-        alive = self._still_alive(alive, 1, result.encoder_loss)
-        alive = self._still_alive(alive, 2, result.critic_loss)
-        of_encoder = len(self.encoder_optimizer.parameters)
-        self.encoder_optimizer.step(result.gradients[:of_encoder], alive)
-        self.critic_optimizer.step(result.gradients[of_encoder:], alive)
-        most = torch.maximum(self.max_seen, result.target_max)
-        least = torch.minimum(self.min_seen, result.target_min)
-        self.max_seen.copy_(torch.where(alive, most, self.max_seen))
-        self.min_seen.copy_(torch.where(alive, least, self.min_seen))
+        for name, loss in result.losses.items():
+            alive = self._still_alive(alive, name, loss)
+        for name, gradients in result.gradients.items():
+            self.optimizers[name].step(gradients, alive)
+        for name, value in result.values.items():
+            self.values[name].copy_(torch.where(alive, value, self.values[name]))
         return alive
 
-    def _still_alive(self, alive: Tensor, loss: int, value: Tensor) -> Tensor:
+    def _still_alive(self, alive: Tensor, name: str, loss: Tensor) -> Tensor:
         """Record members [P] whose loss is not finite now, and return the others."""
-        fine = torch.isfinite(value)
-        failed = alive & ~fine
-        self._failure.masked_fill_(failed, loss)
-        self._failed_loss.copy_(torch.where(failed, value, self._failed_loss))
-        return alive & fine
+        if name not in self._losses:
+            self._losses.append(name)
+        finite = torch.isfinite(loss)
+        failed = alive & ~finite
+        self._failure.masked_fill_(failed, self._losses.index(name) + 1)
+        self._failed_loss.copy_(torch.where(failed, loss, self._failed_loss))
+        return alive & finite
 
     def advance(self, members: Sequence[int]) -> list[int]:
         """Count an update of these members; return those whose targets moved on."""
         for member in members:
             self.updates[member] += 1
-        period = self.config.target_update_period
+        period = self.algorithm.target_period
         if due := [m for m in members if self.updates[m] % period == 0]:
             self._update_targets(due)
         return due
@@ -199,13 +196,12 @@ class Learner:
     @torch.no_grad()
     def _update_targets(self, members: Sequence[int]) -> None:
         """Move the targets of these members on, in the paper's order."""
-        nets, due = self.nets, self.alive(members)
-        _copy_where(due, nets.actor, nets.actor_target)
-        _copy_where(due, nets.critic, nets.critic_target)
-        _copy_where(due, nets.fixed_encoder, nets.fixed_encoder_target)
-        _copy_where(due, nets.encoder, nets.fixed_encoder)
-        self.min_target.copy_(torch.where(due, self.min_seen, self.min_target))
-        self.max_target.copy_(torch.where(due, self.max_seen, self.max_target))
+        due, algorithm = self.alive(members), self.algorithm
+        for target, source in algorithm.targets:
+            _move_where(due, self.network(source), self.network(target), algorithm.tau)
+        for target, source in algorithm.value_targets:
+            value = torch.where(due, self.values[source], self.values[target])
+            self.values[target].copy_(value)
 
     def take_failure(self) -> NonFiniteLossError | None:
         """Wait for the device; return the error if a loss was not finite, and forget it.
@@ -217,7 +213,7 @@ class Learner:
             return None
         self.updates = self._counts.tolist()
         worst = next(m for m, failure in enumerate(failures) if failure)
-        name, value = LOSSES[failures[worst] - 1], self._failed_loss[worst].item()
+        name, value = self._losses[failures[worst] - 1], self._failed_loss[worst].item()
         self._failure.zero_()
         return NonFiniteLossError(
             f"seed {self.seeds[worst]}: the {name} loss of update {self.updates[worst] + 1} "
@@ -230,53 +226,40 @@ class Learner:
         self._counts.copy_(torch.tensor(self.updates))
 
     def set_checkpoint(self, member: int) -> None:
-        """Make this member's current actor and fixed encoder its checkpoint."""
-        nets, chosen = self.nets, self.mask([member])
-        _copy_where(chosen, nets.actor, nets.checkpoint_actor)
-        _copy_where(chosen, nets.fixed_encoder, nets.checkpoint_encoder)
+        """Make this member's current policy its checkpoint."""
+        chosen, acting = self.mask([member]), self.algorithm.acting
+        for part, network in acting["checkpoint"].items():
+            _move_where(chosen, self.network(acting["current"][part]), self.network(network))
 
     def policy_weights(self, member: int, which: str) -> dict[str, Tensor]:
         """Copy one member's policy, `checkpoint` or `current`, out to the CPU.
 
-        The current policy is the actor with the fixed encoder, which is what it was trained on.
+        Raises ValueError for another name, or a checkpoint where the algorithm keeps none.
         """
-        if which not in ("checkpoint", "current"):
-            raise ValueError(f"which must be 'checkpoint' or 'current', got {which!r}")
-        nets, checkpoint = self.nets, which == "checkpoint"
-        modules = {
-            "encoder": nets.checkpoint_encoder if checkpoint else nets.fixed_encoder,
-            "actor": nets.checkpoint_actor if checkpoint else nets.actor,
-        }
+        acting = self.algorithm.acting
+        if which not in acting:
+            raise ValueError(f"which must be {' or '.join(map(repr, acting))}, got {which!r}")
         return {
-            f"{prefix}.{name}": _unstack(name, tensor[member])
-            for prefix, module in modules.items()
-            for name, tensor in module.state_dict().items()
+            f"{part}.{name}": _unstack(name, tensor[member])
+            for part, network in acting[which].items()
+            for name, tensor in self.network(network).state_dict().items()
         }
 
     def tensors(self) -> dict[str, Tensor]:
         """Name every tensor of the state, each with a leading member axis (not copies)."""
         named = {name: tensor.detach() for name, tensor in self.nets.state_dict().items()}
-        for name in LOSSES:
-            named |= getattr(self, f"{name}_optimizer").tensors(f"{name}_optimizer")
-        return named | {name: getattr(self, name) for name in self.RANGES}
-
-
-def effective_rank(embedding: Tensor) -> Tensor:
-    """Exponential of the entropy of the normalised singular values (Roy and Vetterli, 2007).
-
-    embedding [P, B, Z] -> [P], between 1 (collapsed) and min(B, Z).
-    """
-    values = torch.linalg.svdvals(embedding)
-    share = values / values.sum(-1, keepdim=True)
-    return torch.special.entr(share).sum(-1).exp()
+        for name, optimizer in self.optimizers.items():
+            named |= optimizer.tensors(f"{name}_optimizer")
+        return named | self.values
 
 
 @torch.no_grad()
-def _copy_where(chosen: Tensor, source: nn.Module, target: nn.Module) -> None:
-    """Copy the parameters of the chosen members bool [P]."""
+def _move_where(chosen: Tensor, source: nn.Module, target: nn.Module, tau: float = 1.0) -> None:
+    """Move the parameters of the chosen members bool [P] by a share tau to the source's."""
     for value, into in zip(source.parameters(), target.parameters(), strict=True):
         shape = (-1, *[1] * (value.dim() - 1))
-        into.copy_(torch.where(chosen.view(shape), value, into))
+        moved = value if tau == 1 else tau * value + (1 - tau) * into
+        into.copy_(torch.where(chosen.view(shape), moved, into))
 
 
 def _unstack(name: str, tensor: Tensor) -> Tensor:
