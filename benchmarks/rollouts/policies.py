@@ -15,7 +15,7 @@ from torch import nn
 
 from td7.deploy.graph_files import write_onnx
 from td7.envs.native import spaces
-from td7.policy.module import PolicyModule
+from td7.policy.module import PolicyModule, SalePolicy
 from td7.policy.saved import load_policy
 
 Act = Callable[[NDArray[Any]], NDArray[np.float32]]  # float32 [N, S] -> [N, A]
@@ -24,7 +24,7 @@ Act = Callable[[NDArray[Any]], NDArray[np.float32]]  # float32 [N, S] -> [N, A]
 def untrained(env: str, seed: int) -> PolicyModule:
     """Return the policy of new networks of the paper's sizes, initialised as torch does."""
     observation_space, action_space = spaces(env)
-    module = PolicyModule(observation_space.shape[0], action_space.shape[0])
+    module = SalePolicy(observation_space.shape[0], action_space.shape[0])
     generator = torch.Generator().manual_seed(seed)
     for layer in module.modules():
         if isinstance(layer, nn.Linear):

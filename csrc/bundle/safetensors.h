@@ -33,6 +33,8 @@ class Safetensors {
   Safetensors(const Safetensors&) = delete;
   Safetensors& operator=(const Safetensors&) = delete;
 
+  bool Holds(const std::string& name) const { return tensors_.count(name) != 0; }
+
   // The tensor of that name, which must have `dimensions` dimensions.
   const Tensor& At(const std::string& name, std::size_t dimensions) const;
 

@@ -34,7 +34,7 @@ std::unique_ptr<ControllerPolicy> MakeBfloat16(const Bundle& bundle) {
 
 const std::vector<Backend>& Backends() {
   static const std::vector<Backend> backends{
-      {"native", &MakeNative, [](const Bundle& b) { return b.Holds("policy.safetensors"); }},
+      {"native", &MakeNative, &HoldsNativePolicy},
       {"native-bf16", &MakeBfloat16,
        [](const Bundle& b) { return b.action_error("native-bf16").has_value(); }},
       {"onnxruntime", kOnnxruntime,

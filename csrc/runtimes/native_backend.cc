@@ -61,11 +61,22 @@ PolicyWeights WeightsOf(const Safetensors& tensors, const PolicySizes& sizes) {
           tensors.Floats("high", {action})};
 }
 
+constexpr const char* kWeights = "policy.safetensors";
+constexpr const char* kEncoder = "encoder.zs3.bias";
+
 }  // namespace
 
+bool HoldsNativePolicy(const Bundle& bundle) {
+  return Safetensors(bundle.Read(kWeights), bundle.Path(kWeights)).Holds(kEncoder);
+}
+
 std::unique_ptr<ControllerPolicy> MakeNativePolicy(const Bundle& bundle, Precision precision) {
-  const std::string file = "policy.safetensors";
-  const Safetensors tensors(bundle.Read(file), bundle.Path(file));
+  const Safetensors tensors(bundle.Read(kWeights), bundle.Path(kWeights));
+  if (!tensors.Holds(kEncoder)) {
+    throw std::runtime_error(tensors.file() +
+                             " holds an actor without an encoder, which the native backend does "
+                             "not compute: use onnxruntime or libtorch");
+  }
   const PolicySizes sizes = SizesOf(bundle, tensors);
   const PolicyWeights weights = WeightsOf(tensors, sizes);
   if (!std::equal(bundle.low().begin(), bundle.low().end(), weights.low) ||

@@ -13,9 +13,13 @@
 
 namespace td7 {
 
+// Whether the bundle's policy is one that policy/policy.h computes: with an encoder. Throws
+// std::runtime_error, naming the file, if the weights cannot be read.
+bool HoldsNativePolicy(const Bundle& bundle);
+
 // Named "native", or "native-bf16" with weights in bfloat16: half the memory to read, and actions
 // off by what bundle.action_error("native-bf16") tells. Throws std::runtime_error, naming the file,
-// if the weights are not those of a TD7 policy of the manifest's sizes and bounds.
+// if the weights are not those of such a policy of the manifest's sizes and bounds.
 std::unique_ptr<ControllerPolicy> MakeNativePolicy(const Bundle& bundle, Precision precision);
 
 }  // namespace td7

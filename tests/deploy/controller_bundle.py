@@ -7,7 +7,7 @@ import warnings
 import torch
 from safetensors.torch import save_file
 
-from td7.policy.module import PolicyModule
+from td7.policy.module import SalePolicy
 
 LARGE = (17, 6, 256, 256, 256)
 SMALL = (3, 2, 8, 16, 16)
@@ -16,7 +16,7 @@ SMALL = (3, 2, 8, 16, 16)
 def policy_of(sizes, seed=0):
     """A policy with random weights and bounds that are not symmetric."""
     random = torch.Generator().manual_seed(seed)
-    policy = PolicyModule(*sizes)
+    policy = SalePolicy(*sizes)
     weights = {}
     for name, value in policy.state_dict().items():
         bound = 2 * value.shape[-1] ** -0.5

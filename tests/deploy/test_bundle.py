@@ -24,7 +24,7 @@ from td7.deploy.verify import read_bundle, verify
 from td7.envs.signals import signals
 from td7.files.manifest import write_manifest
 from td7.policy import saved as policy_module
-from td7.policy.module import PolicyModule
+from td7.policy.module import SalePolicy
 from td7.policy.native import NativePolicy
 from td7.run import saving
 from td7.run.folder import policy_folder
@@ -306,7 +306,7 @@ def test_a_state_that_is_replaced_while_it_is_read_is_read_again(arm, tmp_path, 
 
 
 def test_a_closed_loop_ends_with_its_episode():
-    module = PolicyModule(3, 2, 8, 16, 16)
+    module = SalePolicy(3, 2, 8, 16, 16)
     for number, weight in enumerate(module.state_dict().values()):
         weight.copy_(torch.linspace(-1, 1, weight.numel()).reshape(weight.shape) / (1 + number))
     module.low.copy_(torch.tensor([-1.0, 0.0]))

@@ -256,8 +256,8 @@ def test_one_format_alone_can_be_exported(run, tmp_path):
 
 
 def _weights(low, high):
-    from td7.policy.module import PolicyModule
+    from td7.policy.module import SalePolicy
 
-    weights = PolicyModule(3, 2, 8, 16, 16).state_dict()
+    weights = SalePolicy(3, 2, 8, 16, 16).state_dict()
     weights = {name: torch.zeros_like(value) for name, value in weights.items()}
     return weights | {"low": torch.tensor(low), "high": torch.tensor(high)}

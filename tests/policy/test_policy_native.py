@@ -13,7 +13,7 @@ import torch
 
 from td7 import draws
 from td7.extension import core
-from td7.policy.module import PolicyModule
+from td7.policy.module import SalePolicy
 from td7.policy.native import NativePolicy
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def instruction_set(request):
 def module(sizes, kind, seed=0):
     """A policy as it is at first, or with what training leaves: a few strong directions."""
     random = torch.Generator().manual_seed(seed)
-    policy = PolicyModule(*sizes)
+    policy = SalePolicy(*sizes)
     weights = {}
     for name, value in policy.state_dict().items():
         bound = value.shape[-1] ** -0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from td7.policy.module import PolicyModule
+from td7.policy.module import SalePolicy
 from td7.policy.native import NativePolicy
 from td7.rollout import open_rollouts
 
@@ -22,7 +22,7 @@ def profiled_seconds() -> float:
 
 def test_timers_are_off_during_a_run_and_on_again_after_it() -> None:
     rollouts = open_rollouts("HalfCheetah-v5", [0], 2, num_threads=1, exploration_noise=0.0)
-    policy = NativePolicy(PolicyModule(17, 6))
+    policy = NativePolicy(SalePolicy(17, 6))
     during: list[float] = []
 
     def stopped() -> bool:

@@ -17,7 +17,7 @@ from td7 import LapReplay
 from td7.envs import GymnasiumSimulations, SimulationError
 from td7.envs.native import make_engine, pcg64_words
 from td7.extension import core
-from td7.policy.module import PolicyModule
+from td7.policy.module import SalePolicy
 from td7.policy.native import NativePolicy
 from td7.rollout import env_seeds, open_rollouts
 from td7.rollout.native import NativeRollouts
@@ -32,7 +32,7 @@ def policies_for(rollouts, count=2):
     sizes = rollouts.observation_space.shape[0], rollouts.action_space.shape[0]
     generator, policies = torch.Generator().manual_seed(1), []
     for _ in range(count):
-        module = PolicyModule(*sizes, 32, 32, 32)
+        module = SalePolicy(*sizes, 32, 32, 32)
         for parameter in module.parameters():
             parameter.normal_(std=1.5 * parameter.shape[-1] ** -0.5, generator=generator)
         module.low.copy_(torch.from_numpy(rollouts.action_space.low))
@@ -186,7 +186,7 @@ def altered(path, name, pattern, replacement):
 def test_a_simulation_that_diverges_is_named_and_the_others_episodes_survive(tmp_path):
     """Without limits on its motors, member 1 acts with 1e9 times their strength."""
     policies, most = policies_for(native("Hopper-v5")), np.full((2, 3), 10, np.int64)
-    module = PolicyModule(11, 3, 32, 32, 32)
+    module = SalePolicy(11, 3, 32, 32, 32)
     for parameter in module.parameters():
         parameter.fill_(0.1)
     module.low.fill_(-1e9), module.high.fill_(1e9)
@@ -266,7 +266,7 @@ def test_physics_does_not_depend_on_how_the_thread_that_makes_the_engine_rounds(
         rollouts = native("HalfCheetah-v5", num_envs=1, seeds=(3,))
         torch.set_flush_denormal(False)
         (policy,) = policies_for(rollouts, 1)
-        module = PolicyModule(17, 6, 32, 32, 32)
+        module = SalePolicy(17, 6, 32, 32, 32)
         for parameter in module.parameters():
             parameter.zero_()
         module.actor.l3.bias.fill_(1.0)
@@ -475,7 +475,7 @@ def test_a_policy_that_is_not_finite_is_an_error_of_its_simulations(env_id):
     rollouts = open_rollouts(env_id, (3,), 2)
     (policy,) = policies_for(rollouts, 1)
     sizes = rollouts.observation_space.shape[0], rollouts.action_space.shape[0]
-    module = PolicyModule(*sizes, 32, 32, 32)
+    module = SalePolicy(*sizes, 32, 32, 32)
     for parameter in module.parameters():
         parameter.fill_(float("nan"))
     policy.load(module)

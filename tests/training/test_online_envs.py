@@ -14,7 +14,7 @@ from gymnasium.wrappers import NormalizeObservation
 import td7
 from td7.cli import main
 from td7.envs import GymnasiumSimulations, SimulationError
-from td7.policy.module import PolicyModule
+from td7.policy.module import SalePolicy
 from td7.rollout import open as opened
 from td7.rollout import open_rollouts
 from td7.rollout.native import NativeRollouts
@@ -131,7 +131,7 @@ def test_an_evaluation_that_is_cut_is_made_again_on_the_same_episodes(env):
     for cut in (False, True):
         rollouts = open_rollouts(env, [7], 3, keep_rows=False)
         sizes = rollouts.observation_space.shape[0], rollouts.action_space.shape[0]
-        module = PolicyModule(*sizes, 8, 8, 8)
+        module = SalePolicy(*sizes, 8, 8, 8)
         for parameter in module.parameters():
             parameter.fill_(0.02)
         returns.append([])

@@ -17,7 +17,7 @@ from gymnasium.spaces import Box
 
 from td7.envs.vector_args import at_least
 from td7.files.whole import sync
-from td7.policy.native import NativePolicy
+from td7.policy.acting import acts_in_cpp, make_acting
 from td7.policy.saved import Policy
 from td7.rollout import Behaviour, Rollouts, Rows, open_rollouts
 from td7.rollout.rollouts import env_seeds
@@ -66,6 +66,7 @@ def collect(
         AT_ONCE,
         num_threads=num_threads,
         exploration_noise=noise,
+        policy_in_cpp=acts_in_cpp(policies[0].module.parts),
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = TemporaryDirectory(prefix=f"{out.name}.", suffix=".partial", dir=out.parent)
@@ -134,7 +135,7 @@ def _waves(
     rollouts: Rollouts, policies: Sequence[Policy], behaviours: Sequence[Behaviour], steps: int
 ) -> Iterator[list[Rows]]:
     """Return waves of episodes, `steps` transitions in all; actions in the environment's units."""
-    acting = [NativePolicy(policy.module) for policy in policies]
+    acting = [make_acting(policy.module) for policy in policies]
     longest = rollouts.max_episode_steps or NO_LIMIT
     while steps > 0:
         most = np.full(rollouts.steps.shape, min(steps, longest), np.int64)

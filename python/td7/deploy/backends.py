@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from td7.deploy.graph_files import refuse_external_data
+from td7.policy.acting import acts_in_cpp
 from td7.policy.module import PolicyModule
 from td7.policy.native import NativePolicy
 
@@ -26,15 +27,13 @@ BFLOAT16 = "native-bf16"  # the only way whose weights are rounded
 
 
 def open_policies(bundle: Path, policy: PolicyModule) -> dict[str, Run]:
-    """Open every way to act, obs [n, S] -> actions [n, A]: torch, csrc/policy, and the files.
+    """Open every way to act, obs [n, S] -> actions [n, A]: torch, csrc/policy if it can, files.
 
     Raises ValueError, naming the file, for one that cannot be opened.
     """
-    ways: dict[str, Run] = {
-        "torch": _of_module(policy),
-        "native": NativePolicy(policy),
-        BFLOAT16: NativePolicy(policy, "bfloat16"),
-    }
+    ways: dict[str, Run] = {"torch": _of_module(policy)}
+    if acts_in_cpp(policy.parts):
+        ways |= {"native": NativePolicy(policy), BFLOAT16: NativePolicy(policy, "bfloat16")}
     return ways | open_files(bundle, "policy")
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from td7.envs.signals import Signals
 from td7.files.json_checks import either, exactly, items, mapping, number, record, text
-from td7.policy.module import PolicyModule
+from td7.policy.module import PolicyModule, SalePolicy
 from td7.policy.saved import FACTS
 
 SCHEMA = "td7.bundle/1"
@@ -24,7 +24,7 @@ NAMES = {"obs": ("obs_names", "obs_units"), "actions": ("action_names", "action_
 class StateEncoder(nn.Module):
     """obs [B, S] -> zs [B, Z]."""
 
-    def __init__(self, policy: PolicyModule) -> None:
+    def __init__(self, policy: SalePolicy) -> None:
         super().__init__()
         self.policy = policy
 
@@ -36,7 +36,7 @@ class StateEncoder(nn.Module):
 class StateActionEncoder(nn.Module):
     """obs [B, S] and actions [B, A] in the environment's units -> zsa [B, Z]."""
 
-    def __init__(self, policy: PolicyModule) -> None:
+    def __init__(self, policy: SalePolicy) -> None:
         super().__init__()
         self.policy = policy
 
@@ -49,11 +49,13 @@ class StateActionEncoder(nn.Module):
 
 def graphs(policy: PolicyModule) -> dict[str, tuple[nn.Module, tuple[str, ...], str]]:
     """Return every graph of a bundle: name -> (module, names of its inputs, name of its output)."""
-    return {
-        "policy": (policy, ("obs",), "actions"),
-        "encoder_zs": (StateEncoder(policy).eval(), ("obs",), "zs"),
-        "encoder_zsa": (StateActionEncoder(policy).eval(), ("obs", "actions"), "zsa"),
+    found: dict[str, tuple[nn.Module, tuple[str, ...], str]] = {
+        "policy": (policy, ("obs",), "actions")
     }
+    if isinstance(policy, SalePolicy):
+        found["encoder_zs"] = StateEncoder(policy).eval(), ("obs",), "zs"
+        found["encoder_zsa"] = StateActionEncoder(policy).eval(), ("obs", "actions"), "zsa"
+    return found
 
 
 def files(policy: PolicyModule) -> set[str]:

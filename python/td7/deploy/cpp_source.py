@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from td7.policy.acting import acts_in_cpp
 from td7.policy.module import PolicyModule
 from td7.policy.native import Precision
 
@@ -34,6 +35,8 @@ def write_cpp(
         raise ValueError(f"name must be a C++ identifier such as td7_policy, got {name!r}")
     if precision not in ("float32", "bfloat16"):
         raise ValueError(f"precision must be float32 or bfloat16, got {precision!r}")
+    if not acts_in_cpp(policy.parts):
+        raise ValueError("policy must have an encoder: csrc/policy computes no actor alone")
     entries = {key: value.numpy() for key, value in policy.state_dict().items()}
     if odd := [key for key, value in entries.items() if not np.isfinite(value).all()]:
         raise ValueError(f"{odd[0]} must be finite, got NaN or infinity")

@@ -32,6 +32,7 @@ from td7.envs.signals import Signals, signals
 from td7.files.manifest import write_manifest
 from td7.files.whole import sync, write_file
 from td7.machine import versions
+from td7.policy.acting import acts_in_cpp
 from td7.policy.native import NativePolicy
 from td7.policy.saved import FACTS, Policy
 from td7.run.policies import Which, policy_of_run
@@ -69,6 +70,8 @@ def export(
     if "onnx" in formats and (missing := sorted(set(ONNX) - versions(*ONNX).keys())):
         raise ValueError(f"exporting ONNX needs {', '.join(missing)}: pip install 'td7[export]'")
     policy = policy_of_run(run, seed, which)
+    if "cpp" in formats and not acts_in_cpp(policy.module.parts):
+        raise ValueError("format must not be cpp: the policy has no encoder, which its code needs")
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -130,6 +133,8 @@ def _variants(
     policy: Policy, env: str, vectors: Mapping[str, Tensor]
 ) -> dict[str, dict[str, float]]:
     """Return what is told of rounded weights, unless they drive nothing like the policy."""
+    if not acts_in_cpp(policy.module.parts):
+        return {}
     measured = _measured(policy, env, vectors)
     return {BFLOAT16: measured} if measured["action_error"] <= 1 else {}
 

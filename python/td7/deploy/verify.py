@@ -16,7 +16,7 @@ from td7.deploy.bundle import SCHEMA, TOLERANCE, VECTORS, WEIGHTS, check_facts, 
 from td7.files.json_checks import naming
 from td7.files.manifest import OWN, read_manifest
 from td7.files.tensors import read_tensors
-from td7.policy.module import PolicyModule
+from td7.policy.module import PolicyModule, SalePolicy
 from td7.policy.saved import read_policy
 
 Float32 = NDArray[np.float32]
@@ -119,7 +119,7 @@ def _ways(bundle: Bundle, graph: str, output: str) -> dict[str, Run]:
         return ways | open_files(bundle.folder, graph)
     ways |= open_policies(bundle.folder, bundle.policy)
     if BFLOAT16 not in bundle.manifest["variants"]:
-        del ways[BFLOAT16]
+        ways.pop(BFLOAT16, None)
     return ways
 
 
@@ -130,12 +130,9 @@ def _known_file(folder: Path, name: str) -> Path:
 
 
 def _check_vectors(vectors: dict[str, Tensor], policy: PolicyModule) -> None:
-    sizes = {
-        "obs": policy.obs_size,
-        "actions": policy.action_size,
-        "zs": policy.embedding_size,
-        "zsa": policy.embedding_size,
-    }
+    sizes = {"obs": policy.obs_size, "actions": policy.action_size}
+    if isinstance(policy, SalePolicy):
+        sizes |= {"zs": policy.embedding_size, "zsa": policy.embedding_size}
     if odd := sorted(vectors.keys() ^ sizes.keys()):
         raise ValueError(f"{odd[0]:.60} is {'missing' if odd[0] in sizes else 'unknown'}")
     count = max(len(vectors["obs"]) if vectors["obs"].dim() else 0, 1)

@@ -1,7 +1,7 @@
-"""The policy that acts: obs -> zs -> actor -> the environment's own action, in one graph.
+"""The policy that acts: obs -> the environment's own action, in one graph.
 
-This module is what is exported. What collects and is evaluated is the same function in C++
-(`td7.policy.native`), equal to it within 1e-5.
+These modules are what is exported. What collects and is evaluated is the same function in C++
+where there is one (`td7.policy.native`), equal to it within 1e-5.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from td7.agent.networks import Actor, Encoder
+from td7.agent.networks import Actor, Encoder, PlainActor
 
 
 class PolicyModule(nn.Module):
@@ -19,6 +19,34 @@ class PolicyModule(nn.Module):
 
     low: Tensor
     high: Tensor
+
+    def __init__(self, obs_size: int, action_size: int) -> None:
+        super().__init__()
+        self.obs_size, self.action_size = obs_size, action_size
+        self.register_buffer("low", -torch.ones(action_size))
+        self.register_buffer("high", torch.ones(action_size))
+
+    @property
+    def parts(self) -> list[str]:
+        """The names of its networks."""
+        return [name for name, _ in self.named_children()]
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Return the deterministic action within the environment's bounds."""
+        return self.to_env(self.normalised(obs))
+
+    def normalised(self, obs: Tensor) -> Tensor:
+        """Return the action in [-1, 1], the learner's unit."""
+        raise NotImplementedError
+
+    def to_env(self, action: Tensor) -> Tensor:
+        """Map [-1, 1] to the environment's bounds, each dimension by its own."""
+        centre, half = (self.high + self.low) / 2, (self.high - self.low) / 2
+        return torch.minimum(torch.maximum(centre + half * action, self.low), self.high)
+
+
+class SalePolicy(PolicyModule):
+    """An actor that sees the state's embedding: obs -> zs -> actor (SALE)."""
 
     def __init__(
         self,
@@ -28,56 +56,72 @@ class PolicyModule(nn.Module):
         encoder_hidden: int = 256,
         actor_hidden: int = 256,
     ) -> None:
-        super().__init__()
-        self.obs_size, self.action_size = obs_size, action_size
+        super().__init__(obs_size, action_size)
         self.embedding_size = embedding_size
         sizes = obs_size, action_size, embedding_size
         self.encoder = Encoder(*sizes, encoder_hidden)
         self.actor = Actor(*sizes, actor_hidden)
-        self.register_buffer("low", -torch.ones(action_size))
-        self.register_buffer("high", torch.ones(action_size))
         self.requires_grad_(False)
         self.eval()
 
-    def forward(self, obs: Tensor) -> Tensor:
-        """Return the deterministic action within the environment's bounds."""
-        return self.to_env(self.normalised(obs))
-
-    def normalised(self, obs: Tensor) -> Tensor:
-        """Return the action in [-1, 1] that the learner speaks of."""
-        return self.actor(obs, self.encoder.zs(obs))
-
-    def to_env(self, action: Tensor) -> Tensor:
-        """Map [-1, 1] to the environment's bounds, each dimension by its own."""
-        centre, half = (self.high + self.low) / 2, (self.high - self.low) / 2
-        return torch.minimum(torch.maximum(centre + half * action, self.low), self.high)
-
-
-def policy_module(weights: Mapping[str, Tensor]) -> PolicyModule:
-    """Build a policy module whose sizes are those of the weights (bounds low, high included).
-
-    Raises ValueError for weights whose sizes do not fit each other, before any are made.
-    """
-    try:
+    @classmethod
+    def sizes(cls, weights: Mapping[str, Tensor]) -> tuple[int, ...]:
+        """Return the constructor's arguments for these weights; KeyError if one is missing."""
         hidden, obs_size = weights["encoder.zs1.weight"].shape
-        sizes = (
+        return (
             obs_size,
             weights["actor.l3.weight"].shape[0],
             weights["encoder.zs3.weight"].shape[0],
             hidden,
             weights["actor.l0.weight"].shape[0],
         )
+
+    def normalised(self, obs: Tensor) -> Tensor:
+        """Return the action in [-1, 1], the learner's unit."""
+        return self.actor(obs, self.encoder.zs(obs))
+
+
+class PlainPolicy(PolicyModule):
+    """An actor of its own: obs -> actor."""
+
+    def __init__(self, obs_size: int, action_size: int, actor_hidden: int = 256) -> None:
+        super().__init__(obs_size, action_size)
+        self.actor = PlainActor(obs_size, action_size, actor_hidden)
+        self.requires_grad_(False)
+        self.eval()
+
+    @classmethod
+    def sizes(cls, weights: Mapping[str, Tensor]) -> tuple[int, ...]:
+        """Return the constructor's arguments for these weights; KeyError if one is missing."""
+        hidden, obs_size = weights["actor.l1.weight"].shape
+        return obs_size, weights["actor.l3.weight"].shape[0], hidden
+
+    def normalised(self, obs: Tensor) -> Tensor:
+        """Return the action in [-1, 1], the learner's unit."""
+        return self.actor(obs)
+
+
+def policy_module(weights: Mapping[str, Tensor]) -> PolicyModule:
+    """Build a policy module whose kind and sizes are the weights' (bounds low, high included).
+
+    Weights of an encoder make a SalePolicy, others a PlainPolicy. Raises ValueError for weights
+    whose sizes do not fit each other, before any are made.
+    """
+    with_encoder = any(name.startswith("encoder.") for name in weights)
+    kind: type[SalePolicy | PlainPolicy] = SalePolicy if with_encoder else PlainPolicy
+    try:
+        sizes = kind.sizes(weights)
         if min(sizes) < 1:
             raise ValueError(f"a size is 0: {sizes}")
         with torch.device("meta"):  # shapes without memory
-            wanted = PolicyModule(*sizes).state_dict()
+            wanted = kind(*sizes).state_dict()
         for name, tensor in wanted.items():
             if weights[name].shape != tensor.shape:
                 raise ValueError(
                     f"{name} must be {list(tensor.shape)}, got {list(weights[name].shape)}"
                 )
-        module = PolicyModule(*sizes)
+        module = kind(*sizes)
         module.load_state_dict(weights)
     except (KeyError, ValueError, RuntimeError) as error:
-        raise ValueError(f"the weights are not those of a TD7 policy: {error}") from error
+        raise ValueError(f"the weights are not those of a policy: {error}") from error
     return module

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from td7.extension import core
-from td7.policy.module import PolicyModule, policy_module
+from td7.policy.module import PolicyModule, SalePolicy, policy_module
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -31,9 +31,11 @@ class NativePolicy:
         self, weights: PolicyModule | Mapping[str, Tensor], precision: Precision = "float32"
     ) -> None:
         module = weights if isinstance(weights, PolicyModule) else policy_module(weights)
+        if not isinstance(module, SalePolicy):
+            raise ValueError("weights must be of an encoder and an actor, got an actor alone")
         entries = module.state_dict()
         self.obs_size, self.action_size = module.obs_size, module.action_size
-        self.embedding_size = len(entries["encoder.zs3.bias"])
+        self.embedding_size = module.embedding_size
         hidden = len(entries["encoder.zs1.bias"]), len(entries["actor.l0.bias"])
         self.core = core.Policy(
             self.obs_size, self.action_size, self.embedding_size, *hidden, precision

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from td7.draws import seed_array
 from td7.envs import SimulationError
 from td7.envs.native import make_engine, pcg64_state, pcg64_words, spaces
 from td7.extension import core
+from td7.policy.acting import Acting
 from td7.policy.native import NativePolicy
 from td7.replay import LapReplay
 from td7.rollout.rollouts import (
@@ -59,13 +61,13 @@ class NativeRollouts:
 
     def run(
         self,
-        policies: Sequence[NativePolicy],
+        policies: Sequence[Acting],
         most_steps: NDArray[np.int64],
         behaviours: Sequence[Behaviour],
         stopped: Callable[[], bool],
     ) -> None:
         """Run the simulations; see Rollouts."""
-        cores = [policy.core for policy in policies]
+        cores = [_core_of(policy) for policy in policies]
         self._core.run(cores, most_steps, list(behaviours), self.exploration_noise, stopped)
 
     def episode(self, member: int, sim: int) -> Episode:
@@ -122,17 +124,15 @@ class NativeRollouts:
             )
         return states
 
-    def resume(
-        self, member: int, states: Sequence[SimulationState], policy: NativePolicy
-    ) -> list[int]:
+    def resume(self, member: int, states: Sequence[SimulationState], policy: Acting) -> list[int]:
         """Put a member's simulations where they were; see Rollouts."""
         return [s for s, state in enumerate(states) if not self._put(member, s, state, policy)]
 
-    def _put(self, member: int, sim: int, state: SimulationState, policy: NativePolicy) -> bool:
+    def _put(self, member: int, sim: int, state: SimulationState, policy: Acting) -> bool:
         def repeat() -> tuple[int, float, str] | None:
             index = self._index(member, sim)
             try:
-                self._core.repeat(index, policy.core, state.actions, state.stored)
+                self._core.repeat(index, _core_of(policy), state.actions, state.stored)
             except SimulationError:
                 return None
             self._stored[member, sim] = state.stored
@@ -154,3 +154,9 @@ class NativeRollouts:
 
     def _index(self, member: int, sim: int) -> int:
         return member * self.num_envs + sim
+
+
+def _core_of(policy: Acting) -> Any:
+    """Return the policy in C++, which the engine calls; others act in SteppedRollouts."""
+    assert isinstance(policy, NativePolicy)
+    return policy.core

@@ -19,14 +19,16 @@ def open_rollouts(
     exploration_noise: float = 0.0,
     keep_rows: bool = True,
     seed_offset: int = 0,
+    policy_in_cpp: bool = True,
 ) -> Rollouts:
     """Make num_envs simulations for each seed of a Gymnasium id or a task (`file.py:Class`).
 
     The draws of actions belong to the seeds; the environments are seeded from seed + seed_offset.
-    keep_rows: whether episodes will be stored. num_threads: C++ threads, 0 for all processors.
+    keep_rows: whether episodes will be stored. policy_in_cpp: whether the policies act in C++;
+    else every step passes through Python. num_threads: C++ threads, 0 for all processors.
     Raises ValueError for an environment that cannot be trained.
     """
-    if is_native(env):
+    if policy_in_cpp and is_native(env):
         return NativeRollouts(
             env, seeds, num_envs, num_threads, exploration_noise, keep_rows, seed_offset
         )

@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from td7.policy.native import NativePolicy
+from td7.policy.acting import Acting
 from td7.replay import DeviceLapReplay, LapReplay
 
 Replay = LapReplay | DeviceLapReplay
@@ -78,7 +78,7 @@ class Rollouts(Protocol):
 
     def run(
         self,
-        policies: Sequence[NativePolicy],
+        policies: Sequence[Acting],
         most_steps: NDArray[np.int64],
         behaviours: Sequence[Behaviour],
         stopped: Callable[[], bool],
@@ -106,9 +106,7 @@ class Rollouts(Protocol):
     def states(self, member: int) -> list[SimulationState]:
         """Return where a member's simulations are [N], for `resume`; needs the rows to be kept."""
 
-    def resume(
-        self, member: int, states: Sequence[SimulationState], policy: NativePolicy
-    ) -> list[int]:
+    def resume(self, member: int, states: Sequence[SimulationState], policy: Acting) -> list[int]:
         """Put a member's simulations [N] where they were: episodes are made again by their actions.
 
         Returns the simulations whose environment did not go the same way again: their episode is

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from td7 import draws
 from td7.envs import SimulationError, Simulations
-from td7.policy.native import NativePolicy
+from td7.policy.acting import Acting
 from td7.rollout.rollouts import (
     Behaviour,
     Episode,
@@ -77,7 +77,7 @@ class SteppedRollouts:
 
     def run(
         self,
-        policies: Sequence[NativePolicy],
+        policies: Sequence[Acting],
         most_steps: NDArray[np.int64],
         behaviours: Sequence[Behaviour],
         stopped: Callable[[], bool],
@@ -155,13 +155,11 @@ class SteppedRollouts:
             )
         return states
 
-    def resume(
-        self, member: int, states: Sequence[SimulationState], policy: NativePolicy
-    ) -> list[int]:
+    def resume(self, member: int, states: Sequence[SimulationState], policy: Acting) -> list[int]:
         """Put a member's simulations where they were; see Rollouts."""
         return [s for s, state in enumerate(states) if not self._put(member, s, state, policy)]
 
-    def _put(self, member: int, sim: int, state: SimulationState, policy: NativePolicy) -> bool:
+    def _put(self, member: int, sim: int, state: SimulationState, policy: Acting) -> bool:
         def repeat() -> tuple[int, float, str] | None:
             index, stored = self._index(member, sim), state.stored
             try:
@@ -220,7 +218,7 @@ class SteppedRollouts:
         return failed
 
     def _actions(
-        self, policies: Sequence[NativePolicy], sims: Sequence[int], behaviours: Sequence[Behaviour]
+        self, policies: Sequence[Acting], sims: Sequence[int], behaviours: Sequence[Behaviour]
     ) -> tuple[Float32, Float32]:
         """Return the actions [n, A] of simulations [n]: in [-1, 1], and in the env's units."""
         actions, bounded = [], []
@@ -238,7 +236,7 @@ class SteppedRollouts:
         return np.concatenate(actions), np.concatenate(bounded)
 
     def _member_actions(
-        self, member: int, policy: NativePolicy, sims: Sequence[int], behaviour: Behaviour
+        self, member: int, policy: Acting, sims: Sequence[int], behaviour: Behaviour
     ) -> Float32:
         size, seeds = policy.action_size, [self.seeds[member]] * len(sims)
         counters = [((sim % self.num_envs) << 40) + int(self._taken(sim)) for sim in sims]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from td7.policy.native import NativePolicy
+from td7.policy.acting import Acting
 from td7.rollout import Behaviour, Episode, Replay, Rollouts, SimulationState
 
 
@@ -37,7 +37,7 @@ class Collector:
 
     def run(
         self,
-        policies: Sequence[NativePolicy],
+        policies: Sequence[Acting],
         behaviours: Sequence[Behaviour],
         steps_left: Sequence[int],
         stopped: Callable[[], bool],
@@ -52,7 +52,7 @@ class Collector:
             self.rollouts.run(policies, most, behaviours, stopped)
             left -= self.rollouts.steps.sum(1) - before
 
-    def step(self, member: int, policies: Sequence[NativePolicy], most: int) -> list[Episode]:
+    def step(self, member: int, policies: Sequence[Acting], most: int) -> list[Episode]:
         """Take an exploring step of each simulation, `most` in all, and store it at once.
 
         Returns the episodes that have ended.
@@ -82,7 +82,7 @@ class Collector:
         self,
         member: int,
         states: Sequence[SimulationState],
-        policy: NativePolicy,
+        policy: Acting,
         wave: Sequence[int],
     ) -> list[int]:
         """Put a member's simulations and its wave where they were; see `Rollouts.resume`.

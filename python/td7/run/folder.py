@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from td7.config import TD7Config
+from td7.config import CONFIGS, AlgorithmConfig
 from td7.files.json_checks import (
     either,
     exactly,
@@ -35,6 +35,7 @@ SETTINGS = record(
         "total_steps": integer(1, MOST_STEPS),
         "device": text(r"cpu|cuda(:[0-9]{1,4})?", "cpu, cuda or cuda:N"),
         "torch_threads": integer(1, 2**20),
+        "algorithm": exactly(*CONFIGS),
         # its own fields it checks itself
         "config": mapping(
             "[a-z_]{1,60}", either(flag, either(number(), text(".{0,60}", ""))), 1000
@@ -44,7 +45,7 @@ SETTINGS = record(
         "kept_replay": flag,
     }
 )
-CONFIGS = ("config.json", "config.json.old")  # the second of a run that is being replaced
+CONFIG_FILES = ("config.json", "config.json.old")  # the second of a run that is being replaced
 FIRST_STATE = "state.first"  # where a state is saved before there is a run
 BEGUN = {"lock", "config.json.partial", FIRST_STATE}  # what a start that failed may leave
 
@@ -61,7 +62,7 @@ class RunSettings:
     total_steps: int
     device: str
     torch_threads: int
-    config: TD7Config
+    config: AlgorithmConfig
     dataset: DatasetFacts | None = None  # what an offline run learns from
     start: str | None = None  # the run whose networks it began with
     kept_replay: bool = False  # and whose transitions
@@ -73,7 +74,8 @@ class RunSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that config.json holds."""
-        return {"schema": SCHEMA, **dataclasses.asdict(self)}
+        algorithm = {"algorithm": self.config.algorithm}
+        return {"schema": SCHEMA} | algorithm | dataclasses.asdict(self)
 
 
 def policy_folder(run: Path, seed: int) -> Path:
@@ -104,7 +106,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def check_free(folder: Path, overwrite: bool) -> None:
     """Raise FileExistsError if the folder holds a run not to be replaced, or something else."""
-    if any((folder / name).exists() for name in CONFIGS):
+    if any((folder / name).exists() for name in CONFIG_FILES):
         if not overwrite:
             raise FileExistsError(
                 f"{folder} already holds a run: continue it with --resume {folder}, "
@@ -118,7 +120,7 @@ def check_free(folder: Path, overwrite: bool) -> None:
 
 def make_run_folder(folder: Path, settings: RunSettings) -> None:
     """Write the config.json of a new run, in place of the run that was there."""
-    config, replaced = (folder / name for name in CONFIGS)
+    config, replaced = (folder / name for name in CONFIG_FILES)
     if config.exists() or replaced.exists():
         if config.exists():  # first: half of the old run must never be taken for the whole
             config.replace(replaced)
@@ -142,13 +144,18 @@ def read_settings(folder: Path) -> RunSettings:
     path = folder / "config.json"
     if not path.is_file():
         raise ValueError(f"{folder} holds no run (no config.json)")
-    later = {"dataset": None, "start": None, "kept_replay": False}  # runs of before have not
+    later = {
+        "algorithm": "td7",
+        "dataset": None,
+        "start": None,
+        "kept_replay": False,
+    }  # runs of before have not
     content = later | read_json(path, SCHEMA)
     try:
         SETTINGS(content, "")
         if len(set(content["seeds"])) < len(content["seeds"]):
             raise ValueError("seeds must be distinct")
-        content["config"] = TD7Config(**content["config"])
+        content["config"] = CONFIGS[content.pop("algorithm")](**content["config"])
         content["seeds"] = tuple(content["seeds"])
         if content["dataset"] is not None:
             content["dataset"] = DatasetFacts(**content["dataset"])

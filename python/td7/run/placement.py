@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from td7.config import RunConfig, TD7Config
+from td7.config import AlgorithmConfig, RunConfig
 from td7.envs import absolute_name
 from td7.replay import DeviceLapReplay, LapReplay
 from td7.replay.place import choose_replay, device_bytes, free_bytes
@@ -76,7 +76,7 @@ def open_replays(
 
 
 def checked_settings(
-    env: str, seeds: Sequence[int], total_steps: int, config: TD7Config, device: str
+    env: str, seeds: Sequence[int], total_steps: int, config: AlgorithmConfig, device: str
 ) -> RunSettings:
     """Return the settings of a new run; TypeError or ValueError names the argument."""
     if not isinstance(env, str):

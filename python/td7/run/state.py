@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from td7.agent import make_algorithm
 from td7.agent.checkpoint import CheckpointRule, Decision
-from td7.config import RunConfig, TD7Config
+from td7.config import AlgorithmConfig, RunConfig
+from td7.policy.acting import Acting, acts_in_cpp, make_acting
 from td7.policy.module import PolicyModule, policy_module
-from td7.policy.native import NativePolicy
 from td7.policy.saved import Policy
 from td7.replay import LapReplay
 from td7.rollout import Episode, open_rollouts
@@ -30,12 +31,15 @@ class RunState:
 
     def __init__(self, settings: RunSettings, run: RunConfig = RunConfig()) -> None:
         cfg, seeds = settings.config, settings.seeds
+        acting = make_algorithm(cfg, offline=settings.offline).acting
+        in_cpp = acts_in_cpp(acting["current"])
         self.rollouts = open_rollouts(
             settings.env,
             seeds,
             cfg.num_envs,
             num_threads=run.num_threads,
             exploration_noise=cfg.exploration_noise,
+            policy_in_cpp=in_cpp,
         )
         self.eval_rollouts = open_rollouts(
             settings.env,
@@ -44,6 +48,7 @@ class RunState:
             num_threads=run.num_threads,
             keep_rows=False,
             seed_offset=EVAL_SEED_OFFSET,
+            policy_in_cpp=in_cpp,
         )
         obs_space, action_space = self.rollouts.observation_space, self.rollouts.action_space
         sizes = obs_space.shape[0], action_space.shape[0]
@@ -68,7 +73,7 @@ class RunState:
         self._streams: dict[int, torch.cuda.Stream] = {}
         places = [(replay, m) for replay in self.replays for m in range(replay.members)]
         self.collector = Collector(self.rollouts, places, cfg.num_envs)
-        self.policies = [NativePolicy(self.policy_module(m, "current")) for m in range(len(seeds))]
+        self.policies = [make_acting(self.policy_module(m, "current")) for m in range(len(seeds))]
         self.rules = [_checkpoint_rule(cfg) for _ in seeds]
         self.learning = [False for _ in seeds]
         self.debts = [0 for _ in seeds]
@@ -211,7 +216,7 @@ class RunState:
         if decision is not Decision.CONTINUE:
             self.debts[member] = rule.debt
 
-    def collecting_policies(self, members: Sequence[int]) -> list[NativePolicy]:
+    def collecting_policies(self, members: Sequence[int]) -> list[Acting]:
         """Return every member's policy as it acts [P], those of `members` as they are now."""
         for member in members:
             weights = self.learners.policy_weights(member, "current") | self.bounds
@@ -241,7 +246,7 @@ class RunState:
         return Policy(self.policy_module(member, self.evaluated_policy), metadata)
 
 
-def _checkpoint_rule(config: TD7Config) -> CheckpointRule:
+def _checkpoint_rule(config: AlgorithmConfig) -> CheckpointRule:
     return CheckpointRule(
         config.assessment_episodes,
         config.late_assessment_episodes,

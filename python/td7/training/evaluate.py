@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from td7.envs.vector_args import at_least
+from td7.policy.acting import acts_in_cpp, make_acting
 from td7.policy.module import PolicyModule
-from td7.policy.native import NativePolicy
 from td7.policy.saved import load_policy
 from td7.rollout import Rollouts, open_rollouts
 from td7.run.folder import policy_folder, read_settings
@@ -44,7 +44,7 @@ def evaluate(
     before = rollouts.states(member)
     most = np.zeros((members, num_envs), np.int64)
     most[member] = NO_LIMIT
-    policies = [NativePolicy(policy)] * members
+    policies = [make_acting(policy)] * members
     try:
         rollouts.run(policies, most, ["greedy"] * members, stopped)
     except Exception:
@@ -107,6 +107,7 @@ def evaluate_run(
             min(episodes, MOST_AT_ONCE),
             num_threads=num_threads,
             keep_rows=False,
+            policy_in_cpp=acts_in_cpp(policy.module.parts),
         )
         try:
             returns: list[float] = []

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from td7.envs import SimulationError
-from td7.policy.native import NativePolicy
+from td7.policy.acting import Acting
 from td7.rollout import Behaviour
 from td7.run.state import RunState
 from td7.training.evaluate import evaluate
@@ -128,7 +128,7 @@ def _collect(run: RunState, turn: Sequence[int], report: Report, breaks: Breaks)
             raise failure
 
 
-def _take_step(run: RunState, member: int, policies: Sequence[NativePolicy]) -> None:
+def _take_step(run: RunState, member: int, policies: Sequence[Acting]) -> None:
     """Take one step of each simulation, without checkpoints; every step owes an update."""
     before = run.collector.env_steps[member]
     try:

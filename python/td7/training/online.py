@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from td7.config import RunConfig, TD7Config
+from td7.config import AlgorithmConfig, RunConfig, TD7Config
 from td7.run.folder import (
     RunSettings,
     check_free,
@@ -29,11 +29,13 @@ def train(
     *,
     seeds: Sequence[int] = (0,),
     total_steps: int = 300_000,
-    config: TD7Config | None = None,
+    config: AlgorithmConfig | None = None,
     run: RunConfig | None = None,
     device: str = "auto",
 ) -> TrainResult:
-    """Train one TD7 member for each seed on a Gymnasium id or a task, `FILE.py:CLASS`.
+    """Train one member for each seed on a Gymnasium id or a task, `FILE.py:CLASS`.
+
+    `config` chooses the algorithm, by default TD7.
 
     A SIGINT or SIGTERM stops at the next update or step, with the state saved. Raises ValueError
     for an environment or argument that cannot be trained, FileExistsError for a folder in use,
@@ -47,7 +49,7 @@ def train_from(
     start: str | Path,
     *,
     total_steps: int = 300_000,
-    config: TD7Config | None = None,
+    config: AlgorithmConfig | None = None,
     run: RunConfig | None = None,
     device: str = "auto",
     keep_replay: bool = False,
@@ -64,7 +66,7 @@ def train_from(
     start, run = Path(start), run or RunConfig()
     source = read_settings(start)
     kept = (*SIZES, *(REPLAY if keep_replay else ()))
-    config = _fitted(config or TD7Config(), source.config, kept, start)
+    config = _fitted(config or type(source.config)(), source.config, kept, start)
     settings = checked_settings(source.env, source.seeds, total_steps, config, device)
     settings = dataclasses.replace(settings, start=str(start.absolute()), kept_replay=keep_replay)
     if Path(run.out or default_folder(settings)).resolve() == start.resolve():
@@ -105,12 +107,23 @@ def begin(
             state.close()
 
 
-def _fitted(config: TD7Config, source: TD7Config, names: Sequence[str], start: Path) -> TD7Config:
+def _fitted(
+    config: AlgorithmConfig, source: AlgorithmConfig, names: Sequence[str], start: Path
+) -> AlgorithmConfig:
     """Return the configuration with these fields as the source has them, unless it says others."""
-    default = TD7Config()
+    if config.algorithm != source.algorithm:
+        raise ValueError(
+            f"config must be of the algorithm of {start}, {source.algorithm}, got one of "
+            f"{config.algorithm}"
+        )
+    default = type(source)()
     for name in names:
+        if name not in source.__dataclass_fields__:
+            continue
         given, wanted = getattr(config, name), getattr(source, name)
         if given not in (wanted, getattr(default, name)):
-            raise ValueError(f"TD7Config.{name} must be {wanted} as in {start}, got {given}")
+            raise ValueError(
+                f"{type(source).__name__}.{name} must be {wanted} as in {start}, got {given}"
+            )
         config = dataclasses.replace(config, **{name: wanted})
     return config
