@@ -76,6 +76,28 @@ class Wandering(Point):
         return obs, info
 
 
+class RandomStateSeeded(Point):
+    """Draws from numpy's old generator, which is made by the first seed."""
+
+    generator = None
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None:
+            self.generator = np.random.RandomState(seed)
+        self.position = self.generator.uniform(-1, 1, 2)
+        self.steps = 0
+        return self._obs(), {}
+
+
+class Int32Seeded(Point):
+    """Takes seeds that fit an int32, as C libraries do."""
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None and not 0 <= seed < 2**31:
+            raise ValueError(f"seed must fit an int32, got {seed}")
+        return super().reset(seed=seed)
+
+
 class UnboundedAction(Point):
     action_space = Box(-np.inf, np.inf, (2,))
 
@@ -90,6 +112,8 @@ def register():
         "IntegerAction": IntegerAction,
         "NarrowBounds": NarrowBounds,
         "Wandering": Wandering,
+        "RandomStateSeeded": RandomStateSeeded,
+        "Int32Seeded": Int32Seeded,
         "UnboundedAction": UnboundedAction,
     }.items():
         if f"Toy/{name}-v0" not in gymnasium.registry:

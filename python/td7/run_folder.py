@@ -32,6 +32,7 @@ SETTINGS = record(
         "dataset": either(exactly(None), FACTS),
         "start": either(exactly(None), text(r"(?s).{1,4096}", "the name of a run")),
         "kept_replay": flag,
+        "wide_seeds": flag,
     }
 )
 CONFIGS = ("config.json", "config.json.old")  # the second of a run that is being replaced
@@ -55,6 +56,7 @@ class RunSettings:
     dataset: DatasetFacts | None = None  # what an offline run learns from
     start: str | None = None  # the run whose networks it began with
     kept_replay: bool = False  # and whose transitions
+    wide_seeds: bool = False  # of 64 bits for every environment, as runs of before have
 
     @property
     def offline(self) -> bool:
@@ -132,7 +134,8 @@ def read_settings(folder: Path) -> RunSettings:
     path = folder / "config.json"
     if not path.is_file():
         raise ValueError(f"{folder} holds no run (no config.json)")
-    later = {"dataset": None, "start": None, "kept_replay": False}  # runs of before have not
+    # runs of before have not
+    later = {"dataset": None, "start": None, "kept_replay": False, "wide_seeds": True}
     content = later | read_json(path, SCHEMA)
     try:
         SETTINGS(content, "")

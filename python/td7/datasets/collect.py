@@ -66,6 +66,7 @@ def collect(
         AT_ONCE,
         num_threads=num_threads,
         exploration_noise=noise,
+        wide_seeds=read_settings(run).wide_seeds,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = TemporaryDirectory(prefix=f"{out.name}.", suffix=".partial", dir=out.parent)

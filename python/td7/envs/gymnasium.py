@@ -47,8 +47,9 @@ def to_space(space: Box, action: NDArray[np.float32]) -> NDArray[Any]:
 class GymnasiumSimulations:
     """`Simulations` of any Gymnasium id, one environment each, made when first reset."""
 
-    def __init__(self, env_id: str, num_sims: int) -> None:
-        self._env_id = env_id
+    def __init__(self, env_id: str, num_sims: int, seed_bits: int = 31) -> None:
+        """seed_bits: 31, since some environments need a seed that fits an int32."""
+        self._env_id, self.seed_bits = env_id, seed_bits
         self._envs: list[gymnasium.Env[Any, Any] | None] = [None] * num_sims
         first = self._env(0)
         assert isinstance(first.observation_space, Box) and isinstance(first.action_space, Box)
@@ -73,8 +74,8 @@ class GymnasiumSimulations:
         return np.array(obs), np.array(reward, np.float64), *flags
 
     def generator_states(self, sims: NDArray[np.int64]) -> list[dict[str, Any]]:
-        """Return the states of generators [n]; empty where it is not numpy's PCG64."""
-        generators = [self._env(sim).unwrapped.np_random for sim in sims.tolist()]
+        """Return the states of generators [n]; empty where it is not numpy's PCG64, or unused."""
+        generators = [_generator(self._env(sim).unwrapped) for sim in sims.tolist()]
         bits = [getattr(generator, "bit_generator", None) for generator in generators]
         return [dict(each.state) if isinstance(each, np.random.PCG64) else {} for each in bits]
 
@@ -108,6 +109,13 @@ class GymnasiumSimulations:
         if env is None:
             env = self._envs[sim] = make_env(self._env_id)
         return env
+
+
+def _generator(env: gymnasium.Env[Any, Any]) -> Any:
+    """Return Gymnasium's generator; None where the environment draws from another of its own."""
+    if type(env).np_random is gymnasium.Env.np_random and env._np_random is None:
+        return None
+    return env.np_random
 
 
 @contextmanager

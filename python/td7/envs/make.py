@@ -29,7 +29,8 @@ def make_simulations(env: str, num_sims: int, num_threads: int = 0) -> Simulatio
     """
     if names_task(env):
         return TaskSimulations(load_task(env), num_sims, num_threads or processors())
-    return GymnasiumSimulations(env, num_sims)
+    # a native task draws the same episodes where it is stepped from Python
+    return GymnasiumSimulations(env, num_sims, seed_bits=64 if is_native(env) else 31)
 
 
 def make_vec(

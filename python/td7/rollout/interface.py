@@ -170,13 +170,17 @@ def digest(obs: NDArray[np.float32]) -> str:
     return hashlib.blake2b(obs.tobytes(), digest_size=16).hexdigest()
 
 
-def env_seeds(seed: int, num_envs: int) -> list[int]:
+def env_seeds(seed: int, num_envs: int, bits: int = 64) -> list[int]:
     """Return the seeds of a member's simulations: its own seed, then ones derived from it.
 
+    All of them are below 2^bits: a larger own seed is replaced by a derived one.
     Seeds in a row would give member 0's second simulation the episodes of member 1's first.
     """
-    derived = [
-        int(np.random.SeedSequence(seed, spawn_key=(i,)).generate_state(1, np.uint64)[0])
-        for i in range(1, num_envs)
-    ]
-    return [seed, *derived]
+    own = seed if seed < 2**bits else derived_seed(seed, 0, bits)
+    return [own, *(derived_seed(seed, i, bits) for i in range(1, num_envs))]
+
+
+def derived_seed(seed: int, key: int, bits: int) -> int:
+    """Return a seed below 2^bits, a pure function of (seed, key)."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(key,))
+    return int(sequence.generate_state(1, np.uint64)[0]) >> (64 - bits)

@@ -106,6 +106,7 @@ def evaluate_run(
             min(episodes, MOST_AT_ONCE),
             num_threads=num_threads,
             keep_rows=False,
+            wide_seeds=settings.wide_seeds,
         )
         try:
             returns: list[float] = []

@@ -36,6 +36,7 @@ class RunState:
             cfg.num_envs,
             num_threads=run.num_threads,
             exploration_noise=cfg.exploration_noise,
+            wide_seeds=settings.wide_seeds,
         )
         self.eval_rollouts = open_rollouts(
             settings.env,
@@ -44,6 +45,7 @@ class RunState:
             num_threads=run.num_threads,
             keep_rows=False,
             seed_offset=EVAL_SEED_OFFSET,
+            wide_seeds=settings.wide_seeds,
         )
         obs_space, action_space = self.rollouts.observation_space, self.rollouts.action_space
         sizes = obs_space.shape[0], action_space.shape[0]
