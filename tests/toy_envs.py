@@ -118,6 +118,8 @@ def register():
     }.items():
         if f"Toy/{name}-v0" not in gymnasium.registry:
             gymnasium.register(f"Toy/{name}-v0", f"toy_envs:{env.__name__}", max_episode_steps=50)
+    if "Toy/Endless-v0" not in gymnasium.registry:
+        gymnasium.register("Toy/Endless-v0", "toy_envs:Point")
     for name, kwargs in {
         "Ending": {"end_at": 17},
         "OneStep": {"end_at": 1},

@@ -138,6 +138,7 @@ def collect(
     noise: float = 0.1,
     collect_seed: int = 0,
     num_threads: int = 0,
+    eval_max_steps: int | None = None,
 ) -> int:
     """Collect a Minari data set with a policy of a run.
 
@@ -151,6 +152,7 @@ def collect(
         noise: Standard deviation of the noise on the policy's actions, in units of half a range.
         collect_seed: Seed of the episodes: another one for other data.
         num_threads: C++ threads that run environments; 0 for one a processor.
+        eval_max_steps: Steps after which an episode is cut; by default as the run was trained.
     """
     from td7.datasets.collect import collect as collect_dataset
 
@@ -163,6 +165,7 @@ def collect(
         noise=noise,
         collect_seed=collect_seed,
         num_threads=num_threads,
+        max_steps=eval_max_steps,
     )
     print(
         f"{out}: {facts.transitions:,} transitions, episodes: {facts.episodes}, "
@@ -173,7 +176,12 @@ def collect(
 
 @app.command(name="eval")
 def evaluate(
-    run: Positional[Path], *, seed: int | None = None, episodes: int = 10, eval_seed: int = 1000
+    run: Positional[Path],
+    *,
+    seed: int | None = None,
+    episodes: int = 10,
+    eval_seed: int = 1000,
+    eval_max_steps: int | None = None,
 ) -> int:
     """Evaluate the policy of every seed (or one) of a run without exploration noise.
 
@@ -182,10 +190,14 @@ def evaluate(
         seed: Only this seed of the run.
         episodes: Episodes for each policy.
         eval_seed: Seed of the evaluation environment.
+        eval_max_steps: Steps after which an episode is cut; by default as the run was trained.
     """
     from td7.training.evaluate import evaluate_run
 
-    for result in evaluate_run(run, seed=seed, episodes=episodes, eval_seed=eval_seed):
+    results = evaluate_run(
+        run, seed=seed, episodes=episodes, eval_seed=eval_seed, max_steps=eval_max_steps
+    )
+    for result in results:
         print(result)
     return 0
 

@@ -80,6 +80,11 @@ class TD7Config:
     """Environments of a seed that run at once: no more than an assessment wants episodes
     (--assessment-episodes, then --late-assessment-episodes), or single steps."""
 
+    # --- Environment ---
+    max_episode_steps: int = _number(0, 0, 2**31 - 1)
+    """Steps after which an episode is truncated, in training and in evaluations; 0 for the
+    environment's own time limit, if it has one."""
+
     # --- LAP ---
     lap_alpha: float = _number(0.4, 0.0, 1.0)
     """Exponent of the priorities."""
@@ -135,6 +140,8 @@ class TD7Config:
     """Environment steps between two evaluations; offline, updates."""
     eval_episodes: int = _number(10, 1)
     """Episodes of an evaluation."""
+    eval_max_steps: int = _number(100_000, 1)
+    """Steps after which an episode of an evaluation is cut, in case it never ends."""
 
     def __post_init__(self) -> None:
         _check_fields(self)

@@ -27,7 +27,6 @@ from td7.run_folder import read_settings
 
 Kind = Literal["evaluated", "checkpoint", "current", "random", "mixture"]
 AT_ONCE = 8  # episodes of each policy; the data depend on it, so it is no option
-NO_LIMIT = 2**62
 
 
 def collect(
@@ -40,15 +39,17 @@ def collect(
     noise: float = 0.1,
     collect_seed: int = 0,
     num_threads: int = 0,
+    max_steps: int | None = None,
 ) -> DatasetFacts:
     """Collect `steps` transitions with a run's policy and write them to the new folder `out`.
 
     `evaluated` is the run's checkpoint policy, or its current one where it keeps no checkpoints.
     They act with normal noise, its deviation `noise` in units of half an action's range; `random`
     is uniform; `mixture` takes an episode of each in turn. The last episode is cut where the steps
-    are done. Rows are float32. Where `out` lies below Minari's own folder, `minari.load_dataset`
-    finds it. Raises ValueError for a bad argument or a run without that policy, FileExistsError
-    where `out` exists.
+    are done, and any episode after max_steps (by default the run's eval_max_steps); the run's own
+    max_episode_steps holds here, too. Rows are float32. Where `out` lies below Minari's own folder,
+    `minari.load_dataset` finds it. Raises ValueError for a bad argument or a run without that
+    policy, FileExistsError where `out` exists.
     """
     run, out = Path(run), Path(out)
     steps, collect_seed = at_least(1, steps, "steps"), at_least(0, collect_seed, "collect_seed")
@@ -56,6 +57,10 @@ def collect(
         raise ValueError(f"policy must be {', '.join(get_args(Kind))}, got {policy!r}")
     if not 0 <= noise <= 10:
         raise ValueError(f"noise must be from 0 to 10, got {noise}")
+    settings = read_settings(run)
+    if max_steps is None:
+        max_steps = settings.config.eval_max_steps
+    max_steps = at_least(1, max_steps, "max_steps")
     name = _dataset_id(out)
     if out.exists():
         raise FileExistsError(f"{out} exists: choose another folder for the data set")
@@ -66,12 +71,13 @@ def collect(
         AT_ONCE,
         num_threads=num_threads,
         exploration_noise=noise,
-        wide_seeds=read_settings(run).wide_seeds,
+        wide_seeds=settings.wide_seeds,
+        max_episode_steps=settings.config.max_episode_steps,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = TemporaryDirectory(prefix=f"{out.name}.", suffix=".partial", dir=out.parent)
     with closing(rollouts), aside as partial:
-        waves = _waves(rollouts, policies, behaviours, steps)
+        waves = _waves(rollouts, policies, behaviours, steps, max_steps)
         facts = _write(Path(partial), name, waves, rollouts, policies[0], policy)
         whole = Path(partial) / name
         for path in sorted(whole.rglob("*")):
@@ -132,11 +138,15 @@ def _policies(
 
 
 def _waves(
-    rollouts: Rollouts, policies: Sequence[Policy], behaviours: Sequence[Behaviour], steps: int
+    rollouts: Rollouts,
+    policies: Sequence[Policy],
+    behaviours: Sequence[Behaviour],
+    steps: int,
+    max_steps: int,
 ) -> Iterator[list[Rows]]:
     """Return waves of episodes, `steps` transitions in all; actions in the environment's units."""
     acting = [NativePolicy(policy.module) for policy in policies]
-    longest = rollouts.max_episode_steps or NO_LIMIT
+    longest = min(rollouts.max_episode_steps or max_steps, max_steps)
     while steps > 0:
         most = np.full(rollouts.steps.shape, min(steps, longest), np.int64)
         rollouts.run(acting, most, behaviours, lambda: False)

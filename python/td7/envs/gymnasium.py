@@ -20,14 +20,15 @@ from td7.extension import core
 SimulationError: type[RuntimeError] = core.SimulationError
 
 
-def make_env(env_id: str) -> gymnasium.Env[Any, Any]:
+def make_env(env_id: str, max_episode_steps: int = 0) -> gymnasium.Env[Any, Any]:
     """Make a Gymnasium environment that TD7 can learn, or say why it cannot.
 
+    max_episode_steps replaces the registered time limit, unless 0.
     Raises ValueError, naming the id or the space, for an unknown id, an observation space that is
     not a 1-D Box, or an action space that is not a 1-D Box of floats with finite bounds.
     """
     with naming_the_id(env_id):
-        env = gymnasium.make(env_id)
+        env = gymnasium.make(env_id, max_episode_steps=max_episode_steps or None)
     try:
         _check_spaces(env_id, env)
     except ValueError:
@@ -47,9 +48,11 @@ def to_space(space: Box, action: NDArray[np.float32]) -> NDArray[Any]:
 class GymnasiumSimulations:
     """`Simulations` of any Gymnasium id, one environment each, made when first reset."""
 
-    def __init__(self, env_id: str, num_sims: int, seed_bits: int = 31) -> None:
+    def __init__(
+        self, env_id: str, num_sims: int, seed_bits: int = 31, max_episode_steps: int = 0
+    ) -> None:
         """seed_bits: 31, since some environments need a seed that fits an int32."""
-        self._env_id, self.seed_bits = env_id, seed_bits
+        self._env_id, self.seed_bits, self._limit = env_id, seed_bits, max_episode_steps
         self._envs: list[gymnasium.Env[Any, Any] | None] = [None] * num_sims
         first = self._env(0)
         assert isinstance(first.observation_space, Box) and isinstance(first.action_space, Box)
@@ -107,7 +110,7 @@ class GymnasiumSimulations:
     def _env(self, sim: int) -> gymnasium.Env[Any, Any]:
         env = self._envs[sim]
         if env is None:
-            env = self._envs[sim] = make_env(self._env_id)
+            env = self._envs[sim] = make_env(self._env_id, self._limit)
         return env
 
 

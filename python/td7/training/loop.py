@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from td7.deploy.native import NativePolicy
 from td7.envs import SimulationError
 from td7.rollout import Behaviour
-from td7.training.evaluate import evaluate
+from td7.training.evaluate import cut_text, evaluate
 from td7.training.report import Report
 from td7.training.run_state import RunState
 from td7.training.stop import Breaks
@@ -178,10 +178,13 @@ def evaluate_through(
     run: RunState, member: int, steps: int, report: Report, breaks: Breaks
 ) -> bool:
     """Make every evaluation due up to this step, without noise; False if a stop cut one."""
+    max_steps = run.settings.config.eval_max_steps
     while (due := run.next_evaluation(member)) is not None and due <= steps:
         policy = run.policy(member, 0 if run.settings.offline else due)
         try:
-            evaluated = evaluate(run.eval_rollouts, member, policy.module, breaks.stopped)
+            evaluated = evaluate(
+                run.eval_rollouts, member, policy.module, breaks.stopped, max_steps
+            )
         except RuntimeError as error:
             kind = SimulationError if isinstance(error, SimulationError) else RuntimeError
             step = "update" if run.settings.offline else "env step"
@@ -190,6 +193,8 @@ def evaluate_through(
             return False
         run.evaluated[member] = due
         report.evaluation(member, due, evaluated)
+        if text := cut_text(evaluated.cut, len(evaluated.returns), max_steps):
+            report.say_once(f"evaluation: {text}")
         with report.going_on("policy/"):
             report.policy(member, policy)
     return True

@@ -36,6 +36,7 @@ class Report:
         self.progress.updates = list(run.learners.updates)
         self._tensorboard_wanted = config.tensorboard
         self._failing: set[str] = set()
+        self._said: set[str] = set()
         self._start = time.monotonic()
 
     def __enter__(self) -> Report:
@@ -46,7 +47,12 @@ class Report:
             self.say("tensorboard is not installed: metrics go to metrics.jsonl alone")
         settings = self.run.settings
         if self.run.rollouts.max_episode_steps is None:
-            self.say(f"{settings.env} has no time limit: an episode may never end")
+            self.say(
+                f"{settings.env} has no time limit: an episode may never end, and nothing is "
+                "learned before the first ends. Episodes of evaluations are cut after "
+                f"{settings.config.eval_max_steps:,} steps (--eval-max-steps); "
+                "--max-episode-steps truncates all episodes"
+            )
         if settings.config.execution != "eager":
             self.say("updates are compiled before the first one: nothing moves for half a minute")
         if not settings.offline and settings.config.warmup_steps >= settings.total_steps:
@@ -61,6 +67,12 @@ class Report:
     def say(self, text: str) -> None:
         """Print a line above the display."""
         self.progress.say(text)
+
+    def say_once(self, text: str) -> None:
+        """Print a line above the display, unless it was printed before."""
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text)
 
     @contextmanager
     def going_on(self, what: str) -> Iterator[None]:

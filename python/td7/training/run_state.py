@@ -37,6 +37,7 @@ class RunState:
             num_threads=run.num_threads,
             exploration_noise=cfg.exploration_noise,
             wide_seeds=settings.wide_seeds,
+            max_episode_steps=cfg.max_episode_steps,
         )
         self.eval_rollouts = open_rollouts(
             settings.env,
@@ -46,6 +47,7 @@ class RunState:
             keep_rows=False,
             seed_offset=EVAL_SEED_OFFSET,
             wide_seeds=settings.wide_seeds,
+            max_episode_steps=cfg.max_episode_steps,
         )
         obs_space, action_space = self.rollouts.observation_space, self.rollouts.action_space
         sizes = obs_space.shape[0], action_space.shape[0]
