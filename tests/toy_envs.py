@@ -98,6 +98,35 @@ class Int32Seeded(Point):
         return super().reset(seed=seed)
 
 
+class Robot(Wandering):
+    """A device that one instance at a time can open, and that notes resets within an episode."""
+
+    opened = 0  # instances at present
+    openings = 0
+    broken_off = 0  # episodes that were reset before their end
+
+    def __init__(self):
+        if Robot.opened:
+            raise OSError("address in use")
+        Robot.opened += 1
+        Robot.openings += 1
+        super().__init__()
+        self.over = True
+
+    def reset(self, *, seed=None, options=None):
+        Robot.broken_off += not self.over
+        self.over = False
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        result = super().step(action)
+        self.over = result[2]
+        return result
+
+    def close(self):
+        Robot.opened = 0
+
+
 class UnboundedAction(Point):
     action_space = Box(-np.inf, np.inf, (2,))
 
@@ -112,6 +141,7 @@ def register():
         "IntegerAction": IntegerAction,
         "NarrowBounds": NarrowBounds,
         "Wandering": Wandering,
+        "Robot": Robot,
         "RandomStateSeeded": RandomStateSeeded,
         "Int32Seeded": Int32Seeded,
         "UnboundedAction": UnboundedAction,

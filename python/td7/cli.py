@@ -182,6 +182,7 @@ def evaluate(
     episodes: int = 10,
     eval_seed: int = 1000,
     eval_max_steps: int | None = None,
+    num_envs: int | None = None,
 ) -> int:
     """Evaluate the policy of every seed (or one) of a run without exploration noise.
 
@@ -191,11 +192,18 @@ def evaluate(
         episodes: Episodes for each policy.
         eval_seed: Seed of the evaluation environment.
         eval_max_steps: Steps after which an episode is cut; by default as the run was trained.
+        num_envs: Environments that run at once; by default as many as episodes, 64 at most, or one
+            for a run with --eval-in-training-env or --eval-episodes 0.
     """
     from td7.training.evaluate import evaluate_run
 
     results = evaluate_run(
-        run, seed=seed, episodes=episodes, eval_seed=eval_seed, max_steps=eval_max_steps
+        run,
+        seed=seed,
+        episodes=episodes,
+        eval_seed=eval_seed,
+        max_steps=eval_max_steps,
+        num_envs=num_envs,
     )
     for result in results:
         print(result)

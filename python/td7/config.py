@@ -138,8 +138,12 @@ class TD7Config:
     # --- Evaluation ---
     eval_every: int = _number(5_000, 1)
     """Environment steps between two evaluations; offline, updates."""
-    eval_episodes: int = _number(10, 1)
-    """Episodes of an evaluation."""
+    eval_episodes: int = _number(10, 0)
+    """Episodes of an evaluation; 0 for no evaluations: the curve is that of the assessments."""
+    eval_in_training_env: bool = False
+    """Evaluate in the first environment that collects, between its episodes, one episode after the
+    other: for a robot that can be opened once. An evaluation that falls due within an episode waits
+    for its end."""
     eval_max_steps: int = _number(100_000, 1)
     """Steps after which an episode of an evaluation is cut, in case it never ends."""
 
@@ -150,6 +154,15 @@ class TD7Config:
                 f"TD7Config.batch_size must be at most buffer_capacity {self.buffer_capacity}, "
                 f"got {self.batch_size}"
             )
+        if self.eval_in_training_env and not self.eval_episodes:
+            raise ValueError(
+                "TD7Config.eval_in_training_env must be False where eval_episodes is 0, got True"
+            )
+
+    @property
+    def one_env(self) -> bool:
+        """Whether no environment is opened for evaluations."""
+        return self.eval_in_training_env or not self.eval_episodes
 
 
 @dataclass(frozen=True)

@@ -64,11 +64,16 @@ def collect(
     name = _dataset_id(out)
     if out.exists():
         raise FileExistsError(f"{out} exists: choose another folder for the data set")
+    at_once = 1 if settings.config.one_env else AT_ONCE
+    if policy == "mixture" and settings.config.one_env:
+        raise ValueError(
+            f"policy must not be mixture, which opens several environments: {run} has one"
+        )
     policies, behaviours = _policies(run, seed, policy, noise)
     rollouts = open_rollouts(
         policies[0].metadata["env"],
         env_seeds(collect_seed, len(policies)),
-        AT_ONCE,
+        at_once,
         num_threads=num_threads,
         exploration_noise=noise,
         wide_seeds=settings.wide_seeds,
@@ -151,7 +156,7 @@ def _waves(
         most = np.full(rollouts.steps.shape, min(steps, longest), np.int64)
         rollouts.run(acting, most, behaviours, lambda: False)
         wave = []
-        for sim in range(AT_ONCE):
+        for sim in range(rollouts.steps.shape[1]):
             for member, policy in enumerate(acting):
                 rows = rollouts.rows(member, sim)
                 if steps > 0:
@@ -178,7 +183,7 @@ def _write(
 
     env, space = policy.metadata["env"], rollouts.observation_space
     facts: dict[str, Any] = {
-        "env": _spec(env),
+        "env": _unopened(_spec(env)),
         "observation_space": Box(
             space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32
         ),
@@ -201,6 +206,15 @@ def _write(
             returns += [float(rows.reward.sum(dtype=np.float64)) for rows in wave]
             transitions += sum(len(rows.reward) for rows in wave)
     return DatasetFacts(name, transitions, len(returns), float(np.mean(returns)), low, high)
+
+
+def _unopened(spec: EnvSpec | None) -> gymnasium.Env[Any, Any] | None:
+    """Return an environment that has a spec alone: Minari would open one from the spec."""
+    if spec is None:
+        return None
+    env: gymnasium.Env[Any, Any] = gymnasium.Env()
+    env.spec = spec
+    return env
 
 
 def _spec(env: str) -> EnvSpec | None:

@@ -103,13 +103,16 @@ class Rollouts(Protocol):
     def clear(self, member: int, sim: int) -> None:
         """Forget the simulation's episode; the next run starts another one."""
 
+    def set_steps(self, member: int, sim: int, steps: int) -> None:
+        """Set how many steps a simulation has taken in its life. REQUIRES: between episodes."""
+
     def states(self, member: int) -> list[SimulationState]:
         """Return where a member's simulations are [N], for `resume`; needs the rows to be kept."""
 
     def resume(
         self, member: int, states: Sequence[SimulationState], policy: NativePolicy
     ) -> list[int]:
-        """Put a member's simulations [N] where they were: episodes are made again by their actions.
+        """Put a member's first simulations where they were: episodes are repeated by their actions.
 
         Returns the simulations whose environment did not go the same way again: their episode is
         forgotten, and so are its steps unless rows of it were stored. policy: of the member, for

@@ -106,6 +106,10 @@ class NativeRollouts:
         self._core.clear(self._index(member, sim))
         self._stored[member, sim] = 0
 
+    def set_steps(self, member: int, sim: int, steps: int) -> None:
+        """Set how many steps a simulation has taken; see Rollouts."""
+        self._core.set_steps(self._index(member, sim), steps)
+
     def states(self, member: int) -> list[SimulationState]:
         """Return where a member's simulations are."""
         states = []

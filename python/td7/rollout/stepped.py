@@ -140,6 +140,10 @@ class SteppedRollouts:
         """Forget the simulation's episode."""
         self._episodes[self._index(member, sim)] = _Episode()
 
+    def set_steps(self, member: int, sim: int, steps: int) -> None:
+        """Set how many steps a simulation has taken; see Rollouts."""
+        self._steps[member, sim] = steps
+
     def states(self, member: int) -> list[SimulationState]:
         """Return where a member's simulations are; a generator is None before its first episode.
 

@@ -13,7 +13,7 @@ from td7.config import TD7Config
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import PolicyModule, load_policy
 from td7.envs.vector_args import at_least
-from td7.rollout import Rollouts, open_rollouts
+from td7.rollout import Episode, Rollouts, open_rollouts
 from td7.run_folder import policy_folder, read_settings
 
 MOST_AT_ONCE = 64  # episodes of `td7 eval`
@@ -62,6 +62,40 @@ def evaluate(
     return Evaluated(returns, [episode.length for episode in episodes], cut)
 
 
+def evaluate_in_turn(
+    rollouts: Rollouts,
+    member: int,
+    policy: PolicyModule,
+    stopped: Callable[[], bool],
+    max_steps: int,
+    episodes: int,
+) -> Evaluated | None:
+    """Run episodes one after another in the first simulation of a member; otherwise as `evaluate`.
+
+    The simulation's count of steps stays as it was: these are not collected.
+    REQUIRES: the simulation is between episodes.
+    """
+    before, most = rollouts.states(member)[:1], np.zeros_like(rollouts.steps)
+    most[member, 0] = max_steps
+    members = len(most)
+    policies = [NativePolicy(policy)] * members
+    done: list[Episode] = []
+    try:
+        while len(done) < episodes:
+            rollouts.run(policies, most, ["greedy"] * members, stopped)
+            episode = rollouts.episode(member, 0)
+            if not episode.ended and episode.length < max_steps:
+                rollouts.resume(member, before, policies[member])
+                return None
+            done.append(episode)
+            rollouts.clear(member, 0)
+    finally:
+        rollouts.clear(member, 0)
+        rollouts.set_steps(member, 0, before[0].steps)
+    cut = sum(not episode.ended for episode in done)
+    return Evaluated([e.episode_return for e in done], [e.length for e in done], cut)
+
+
 def _clear(rollouts: Rollouts, member: int) -> None:
     for sim in range(rollouts.steps.shape[1]):
         rollouts.clear(member, sim)
@@ -103,11 +137,15 @@ def evaluate_run(
     eval_seed: int = 1000,
     num_threads: int = 0,
     max_steps: int | None = None,
+    num_envs: int | None = None,
 ) -> list[PolicyScore]:
     """Evaluate the saved policy of every seed of a run, or of one, on the same episodes' starts.
 
     The environment's code is run as the run's config.json names it, and so is its time limit. An
     episode that has not ended after max_steps (by default the run's eval_max_steps) is cut.
+    `num_envs` environments run at once: by default one for each episode, MOST_AT_ONCE at most, and
+    a single one for a run that has none but its training environment. They have a seed each, so
+    another number gives other episodes.
 
     Raises ValueError for a folder that holds no run, an unknown seed or no episode.
     """
@@ -118,6 +156,9 @@ def evaluate_run(
     episodes = at_least(1, episodes, "episodes")
     eval_seed = at_least(0, eval_seed, "eval_seed")
     config = settings.config
+    if num_envs is None:
+        num_envs = 1 if config.one_env else MOST_AT_ONCE
+    num_envs = min(episodes, at_least(1, num_envs, "num_envs"))
     max_steps = config.eval_max_steps if max_steps is None else at_least(1, max_steps, "max_steps")
     chosen = settings.seeds if seed is None else (seed,)
     scores = []
@@ -126,7 +167,7 @@ def evaluate_run(
         rollouts = open_rollouts(
             settings.env,
             [eval_seed],
-            min(episodes, MOST_AT_ONCE),
+            num_envs,
             num_threads=num_threads,
             keep_rows=False,
             wide_seeds=settings.wide_seeds,

@@ -37,6 +37,7 @@ class Report:
         self._tensorboard_wanted = config.tensorboard
         self._failing: set[str] = set()
         self._said: set[str] = set()
+        self._assessed: dict[int, float] = {}  # mean return of each member's latest round
         self._start = time.monotonic()
 
     def __enter__(self) -> Report:
@@ -113,6 +114,10 @@ class Report:
 
     def evaluation(self, member: int, steps: int, evaluated: Evaluated) -> None:
         """Report an evaluation of the policy that would be exported, due at this step."""
+        if not evaluated.returns:  # there are no evaluations: show what the assessments brought
+            if (assessed := self._assessed.get(member)) is not None:
+                self.progress.evaluation(member, steps, assessed)
+            return
         mean = float(np.mean(evaluated.returns))
         dataset = self.run.settings.dataset
         row = self._row(member, "evaluation", 0 if dataset else steps) | {
@@ -146,6 +151,7 @@ class Report:
             "checkpoint/score": run.rules[member].best_min_return,
             "checkpoint/age_steps": env_steps - run.checkpoint_steps[member],
         }
+        self._assessed[member] = row["rollout/ep_rew_mean"]
         episodes.clear()
         self._learning(member, row)
 
