@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from tyro.conf import OmitArgPrefixes, Positional
 
 from td7.config import RunConfig, TD7Config
+from td7.typed_options import check_options
 
 if TYPE_CHECKING:
     from td7.training.sitting import TrainResult
@@ -57,17 +58,8 @@ def train(
 
     wanted = 300_000 if total_steps is None else total_steps
     if resume is not None:
-        given = (env, seeds, device, config) != (DEFAULT_ENV, "0", "auto", TD7Config())
-        if given or run.out or run.overwrite or start or keep_replay:
-            raise ValueError(
-                "--resume goes on with the run's own settings: only --total-steps, --num-threads, "
-                "--scratch-dir, --save-every-s, --save-every-steps, --progress and --tensorboard "
-                "go with it"
-            )
         result = resume_run(resume, total_steps=total_steps, run=run)
     elif start is not None:
-        if (env, seeds) != (DEFAULT_ENV, "0"):
-            raise ValueError("--from takes environment and seeds of that run: leave out the others")
         result = train_from(
             start,
             total_steps=wanted,
@@ -76,8 +68,6 @@ def train(
             device=device,
             keep_replay=keep_replay,
         )
-    elif keep_replay:
-        raise ValueError("--keep-replay wants --from, the run whose replay is kept")
     else:
         result = train(
             env,
@@ -218,6 +208,7 @@ def export(
     format: str = "onnx,torchscript",
     seed: int | None = None,
     which: Literal["checkpoint", "current"] | None = None,
+    untrained: bool = False,
 ) -> int:
     """Export a run's policy and encoders as a bundle that is verified before it appears.
 
@@ -227,11 +218,14 @@ def export(
         format: Comma-separated formats: onnx, torchscript, torch-export, cpp (weights as source).
         seed: Which seed of the run, when it has several.
         which: checkpoint or current; by default the policy that the run evaluates.
+        untrained: Export the policy even if it has made no update.
     """
     from td7.deploy.export import export as export_bundle
 
     formats: Any = format.split(",")
-    difference = export_bundle(run, out, seed=seed, formats=formats, which=which)
+    difference = export_bundle(
+        run, out, seed=seed, formats=formats, which=which, untrained=untrained
+    )
     print(f"{out}: verified, largest difference from eager torch {difference:.2e}")
     return 0
 
@@ -308,7 +302,9 @@ def parse_seeds(text: str) -> list[int]:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line; exit 0 when all went well, 1 with one line of reason, 2 for misuse."""
+    args = sys.argv[1:] if args is None else args
     try:
+        check_options(args)
         code = app.cli(prog="td7", args=args, description="TD7 reinforcement learning.")
     except KeyboardInterrupt:
         print("td7: interrupted", file=sys.stderr)

@@ -158,7 +158,9 @@ def evaluate_run(
     config = settings.config
     if num_envs is None:
         num_envs = 1 if config.one_env else MOST_AT_ONCE
-    num_envs = min(episodes, at_least(1, num_envs, "num_envs"))
+    elif at_least(1, num_envs, "num_envs") > episodes:
+        raise ValueError(f"num_envs must be at most the {episodes} episodes, got {num_envs}")
+    num_envs = min(episodes, num_envs)
     max_steps = config.eval_max_steps if max_steps is None else at_least(1, max_steps, "max_steps")
     chosen = settings.seeds if seed is None else (seed,)
     scores = []

@@ -16,6 +16,7 @@ from td7.machine import describe_machine
 from td7.run_folder import policy_folder
 from td7.training.evaluate import Evaluated
 from td7.training.metrics import MetricsWriter, Row
+from td7.training.plan import idle_envs
 from td7.training.progress import Progress
 from td7.training.run_state import RunState
 
@@ -56,6 +57,8 @@ class Report:
             )
         if settings.config.execution != "eager":
             self.say("updates are compiled before the first one: nothing moves for half a minute")
+        if text := idle_envs(settings):
+            self.say(text)
         if not settings.offline and settings.config.warmup_steps >= settings.total_steps:
             warmup, total = settings.config.warmup_steps, settings.total_steps
             self.say(f"nothing will be learned: of {total} steps {warmup} are the warm-up's")
