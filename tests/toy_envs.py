@@ -76,6 +76,57 @@ class Wandering(Point):
         return obs, info
 
 
+class RandomStateSeeded(Point):
+    """Draws from numpy's old generator, which is made by the first seed."""
+
+    generator = None
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None:
+            self.generator = np.random.RandomState(seed)
+        self.position = self.generator.uniform(-1, 1, 2)
+        self.steps = 0
+        return self._obs(), {}
+
+
+class Int32Seeded(Point):
+    """Takes seeds that fit an int32, as C libraries do."""
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None and not 0 <= seed < 2**31:
+            raise ValueError(f"seed must fit an int32, got {seed}")
+        return super().reset(seed=seed)
+
+
+class Robot(Wandering):
+    """A device that one instance at a time can open, and that notes resets within an episode."""
+
+    opened = 0  # instances at present
+    openings = 0
+    broken_off = 0  # episodes that were reset before their end
+
+    def __init__(self):
+        if Robot.opened:
+            raise OSError("address in use")
+        Robot.opened += 1
+        Robot.openings += 1
+        super().__init__()
+        self.over = True
+
+    def reset(self, *, seed=None, options=None):
+        Robot.broken_off += not self.over
+        self.over = False
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        result = super().step(action)
+        self.over = result[2]
+        return result
+
+    def close(self):
+        Robot.opened = 0
+
+
 class UnboundedAction(Point):
     action_space = Box(-np.inf, np.inf, (2,))
 
@@ -90,10 +141,15 @@ def register():
         "IntegerAction": IntegerAction,
         "NarrowBounds": NarrowBounds,
         "Wandering": Wandering,
+        "Robot": Robot,
+        "RandomStateSeeded": RandomStateSeeded,
+        "Int32Seeded": Int32Seeded,
         "UnboundedAction": UnboundedAction,
     }.items():
         if f"Toy/{name}-v0" not in gymnasium.registry:
             gymnasium.register(f"Toy/{name}-v0", f"toy_envs:{env.__name__}", max_episode_steps=50)
+    if "Toy/Endless-v0" not in gymnasium.registry:
+        gymnasium.register("Toy/Endless-v0", "toy_envs:Point")
     for name, kwargs in {
         "Ending": {"end_at": 17},
         "OneStep": {"end_at": 1},

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from tyro.conf import OmitArgPrefixes, Positional
 
 from td7.config import RunConfig, TD7Config
+from td7.typed_options import check_options
 
 if TYPE_CHECKING:
     from td7.training.session import TrainResult
@@ -57,17 +58,8 @@ def train(
 
     wanted = 300_000 if total_steps is None else total_steps
     if resume is not None:
-        given = (env, seeds, device, config) != (DEFAULT_ENV, "0", "auto", TD7Config())
-        if given or run.out or run.overwrite or start or keep_replay:
-            raise ValueError(
-                "--resume goes on with the run's own settings: only --total-steps, --num-threads, "
-                "--scratch-dir, --save-every-s, --save-every-steps, --progress and --tensorboard "
-                "go with it"
-            )
         result = resume_run(resume, total_steps=total_steps, run=run)
     elif start is not None:
-        if (env, seeds) != (DEFAULT_ENV, "0"):
-            raise ValueError("--from takes environment and seeds of that run: leave out the others")
         result = train_from(
             start,
             total_steps=wanted,
@@ -76,8 +68,6 @@ def train(
             device=device,
             keep_replay=keep_replay,
         )
-    elif keep_replay:
-        raise ValueError("--keep-replay wants --from, the run whose replay is kept")
     else:
         result = train(
             env,
@@ -138,6 +128,7 @@ def collect(
     noise: float = 0.1,
     collect_seed: int = 0,
     num_threads: int = 0,
+    eval_max_steps: int | None = None,
 ) -> int:
     """Collect a Minari data set with a policy of a run.
 
@@ -151,6 +142,7 @@ def collect(
         noise: Standard deviation of the noise on the policy's actions, in units of half a range.
         collect_seed: Seed of the episodes: another one for other data.
         num_threads: C++ threads that run environments; 0 for one a processor.
+        eval_max_steps: Steps after which an episode is cut; by default as the run was trained.
     """
     from td7.datasets.record import collect as collect_dataset
 
@@ -163,6 +155,7 @@ def collect(
         noise=noise,
         collect_seed=collect_seed,
         num_threads=num_threads,
+        max_steps=eval_max_steps,
     )
     print(
         f"{out}: {facts.transitions:,} transitions, episodes: {facts.episodes}, "
@@ -173,7 +166,13 @@ def collect(
 
 @app.command(name="eval")
 def evaluate(
-    run: Positional[Path], *, seed: int | None = None, episodes: int = 10, eval_seed: int = 1000
+    run: Positional[Path],
+    *,
+    seed: int | None = None,
+    episodes: int = 10,
+    eval_seed: int = 1000,
+    eval_max_steps: int | None = None,
+    num_envs: int | None = None,
 ) -> int:
     """Evaluate the policy of every seed (or one) of a run without exploration noise.
 
@@ -182,10 +181,21 @@ def evaluate(
         seed: Only this seed of the run.
         episodes: Episodes for each policy.
         eval_seed: Seed of the evaluation environment.
+        eval_max_steps: Steps after which an episode is cut; by default as the run was trained.
+        num_envs: Environments that run at once; by default as many as episodes, 64 at most, or one
+            for a run with --eval-in-training-env or --eval-episodes 0.
     """
     from td7.training.evaluate import evaluate_run
 
-    for result in evaluate_run(run, seed=seed, episodes=episodes, eval_seed=eval_seed):
+    results = evaluate_run(
+        run,
+        seed=seed,
+        episodes=episodes,
+        eval_seed=eval_seed,
+        max_steps=eval_max_steps,
+        num_envs=num_envs,
+    )
+    for result in results:
         print(result)
     return 0
 
@@ -198,6 +208,7 @@ def export(
     format: str = "onnx,torchscript",
     seed: int | None = None,
     which: Literal["checkpoint", "current"] | None = None,
+    untrained: bool = False,
 ) -> int:
     """Export a run's policy and encoders as a bundle that is verified before it appears.
 
@@ -207,11 +218,14 @@ def export(
         format: Comma-separated formats: onnx, torchscript, torch-export, cpp (weights as source).
         seed: Which seed of the run, when it has several.
         which: checkpoint or current; by default the policy that the run evaluates.
+        untrained: Export the policy even if it has made no update.
     """
     from td7.deploy.export import export as export_bundle
 
     formats: Any = format.split(",")
-    difference = export_bundle(run, out, seed=seed, formats=formats, which=which)
+    difference = export_bundle(
+        run, out, seed=seed, formats=formats, which=which, untrained=untrained
+    )
     print(f"{out}: verified, largest difference from eager torch {difference:.2e}")
     return 0
 
@@ -288,7 +302,9 @@ def parse_seeds(text: str) -> list[int]:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line; exit 0 when all went well, 1 with one line of reason, 2 for misuse."""
+    args = sys.argv[1:] if args is None else args
     try:
+        check_options(args)
         code = app.cli(prog="td7", args=args, description="TD7 reinforcement learning.")
     except KeyboardInterrupt:
         print("td7: interrupted", file=sys.stderr)

@@ -77,6 +77,11 @@ class LearningConfig:
     """Environments of a seed that run at once: no more than an assessment wants episodes
     (--assessment-episodes, then --late-assessment-episodes), or single steps."""
 
+    # --- Environment ---
+    max_episode_steps: int = _number(0, 0, 2**31 - 1)
+    """Steps after which an episode is truncated, in training and in evaluations; 0 for the
+    environment's own time limit, if it has one."""
+
     # --- Arithmetic: each choice has its own rounding ---
     execution: Execution = "auto"
     """How updates run: eager; compiled (torch.compile, needs a C++ compiler); graph (CUDA graphs of
@@ -90,8 +95,14 @@ class LearningConfig:
     # --- Evaluation ---
     eval_every: int = _number(5_000, 1)
     """Environment steps between two evaluations; offline, updates."""
-    eval_episodes: int = _number(10, 1)
-    """Episodes of an evaluation."""
+    eval_episodes: int = _number(10, 0)
+    """Episodes of an evaluation; 0 for no evaluations: the curve is that of the assessments."""
+    eval_in_training_env: bool = False
+    """Evaluate in the first environment that collects, between its episodes, one episode after the
+    other: for a robot that can be opened once. An evaluation that falls due within an episode waits
+    for its end."""
+    eval_max_steps: int = _number(100_000, 1)
+    """Steps after which an episode of an evaluation is cut, in case it never ends."""
 
     def __post_init__(self) -> None:
         _check_fields(self)
@@ -100,6 +111,16 @@ class LearningConfig:
                 f"{type(self).__name__}.batch_size must be at most buffer_capacity "
                 f"{self.buffer_capacity}, got {self.batch_size}"
             )
+        if self.eval_in_training_env and not self.eval_episodes:
+            raise ValueError(
+                f"{type(self).__name__}.eval_in_training_env must be False where eval_episodes "
+                "is 0, got True"
+            )
+
+    @property
+    def one_env(self) -> bool:
+        """Whether no environment is opened for evaluations."""
+        return self.eval_in_training_env or not self.eval_episodes
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,10 @@ class Simulation:
 class Twin:
     def __init__(self, env_id, seed, config):
         self.cfg, self.seed = config, seed
+        self.bits_of_seeds = 31 if env_id.startswith("Toy/") else 64  # the rest is native
         self.sims = [
             Simulation(index, env_seed, gymnasium.make(env_id))
-            for index, env_seed in enumerate(env_seeds(seed, config.num_envs))
+            for index, env_seed in enumerate(env_seeds(seed, config.num_envs, self.bits_of_seeds))
         ]
         self.eval_envs = [gymnasium.make(env_id) for _ in range(config.eval_episodes)]
         space = self.sims[0].env.action_space
@@ -100,7 +101,9 @@ class Twin:
         policy = self.policy("checkpoint" if self.cfg.use_checkpoints else "current")
         returns = []
         for env, seed in zip(
-            self.eval_envs, env_seeds(self.seed + 100, len(self.eval_envs)), strict=True
+            self.eval_envs,
+            env_seeds(self.seed + 100, len(self.eval_envs), self.bits_of_seeds),
+            strict=True,
         ):
             obs, _ = env.reset(seed=None if self.evaluations else seed)
             total, over = 0.0, False

@@ -27,7 +27,6 @@ from td7.run.policies import policy_of_run
 
 Kind = Literal["evaluated", "checkpoint", "current", "random", "mixture"]
 AT_ONCE = 8  # episodes of each policy; the data depend on it, so it is no option
-NO_LIMIT = 2**62
 
 
 def collect(
@@ -40,15 +39,17 @@ def collect(
     noise: float = 0.1,
     collect_seed: int = 0,
     num_threads: int = 0,
+    max_steps: int | None = None,
 ) -> DatasetFacts:
     """Collect `steps` transitions with a run's policy and write them to the new folder `out`.
 
     `evaluated` is the run's checkpoint policy, or its current one where it keeps no checkpoints.
     They act with normal noise, its deviation `noise` in units of half an action's range; `random`
     is uniform; `mixture` takes an episode of each in turn. The last episode is cut where the steps
-    are done. Rows are float32. Where `out` lies below Minari's own folder, `minari.load_dataset`
-    finds it. Raises ValueError for a bad argument or a run without that policy, FileExistsError
-    where `out` exists.
+    are done, and any episode after max_steps (by default the run's eval_max_steps); the run's own
+    max_episode_steps holds here, too. Rows are float32. Where `out` lies below Minari's own folder,
+    `minari.load_dataset` finds it. Raises ValueError for a bad argument or a run without that
+    policy, FileExistsError where `out` exists.
     """
     run, out = Path(run), Path(out)
     steps, collect_seed = at_least(1, steps, "steps"), at_least(0, collect_seed, "collect_seed")
@@ -56,22 +57,33 @@ def collect(
         raise ValueError(f"policy must be {', '.join(get_args(Kind))}, got {policy!r}")
     if not 0 <= noise <= 10:
         raise ValueError(f"noise must be from 0 to 10, got {noise}")
+    settings = read_settings(run)
+    if max_steps is None:
+        max_steps = settings.config.eval_max_steps
+    max_steps = at_least(1, max_steps, "max_steps")
     name = _dataset_id(out)
     if out.exists():
         raise FileExistsError(f"{out} exists: choose another folder for the data set")
+    at_once = 1 if settings.config.one_env else AT_ONCE
+    if policy == "mixture" and settings.config.one_env:
+        raise ValueError(
+            f"policy must not be mixture, which opens several environments: {run} has one"
+        )
     policies, behaviours = _policies(run, seed, policy, noise)
     rollouts = open_rollouts(
         policies[0].metadata["env"],
         env_seeds(collect_seed, len(policies)),
-        AT_ONCE,
+        at_once,
         num_threads=num_threads,
         exploration_noise=noise,
         policy_in_cpp=acts_in_cpp(policies[0].module.parts),
+        wide_seeds=settings.wide_seeds,
+        max_episode_steps=settings.config.max_episode_steps,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = TemporaryDirectory(prefix=f"{out.name}.", suffix=".partial", dir=out.parent)
     with closing(rollouts), aside as partial:
-        waves = _waves(rollouts, policies, behaviours, steps)
+        waves = _waves(rollouts, policies, behaviours, steps, max_steps)
         facts = _write(Path(partial), name, waves, rollouts, policies[0], policy)
         whole = Path(partial) / name
         for path in sorted(whole.rglob("*")):
@@ -132,16 +144,20 @@ def _policies(
 
 
 def _waves(
-    rollouts: Rollouts, policies: Sequence[Policy], behaviours: Sequence[Behaviour], steps: int
+    rollouts: Rollouts,
+    policies: Sequence[Policy],
+    behaviours: Sequence[Behaviour],
+    steps: int,
+    max_steps: int,
 ) -> Iterator[list[Rows]]:
     """Return waves of episodes, `steps` transitions in all; actions in the environment's units."""
     acting = [make_acting(policy.module) for policy in policies]
-    longest = rollouts.max_episode_steps or NO_LIMIT
+    longest = min(rollouts.max_episode_steps or max_steps, max_steps)
     while steps > 0:
         most = np.full(rollouts.steps.shape, min(steps, longest), np.int64)
         rollouts.run(acting, most, behaviours, lambda: False)
         wave = []
-        for sim in range(AT_ONCE):
+        for sim in range(rollouts.steps.shape[1]):
             for member, policy in enumerate(acting):
                 rows = rollouts.rows(member, sim)
                 if steps > 0:
@@ -168,7 +184,7 @@ def _write(
 
     env, space = policy.metadata["env"], rollouts.observation_space
     facts: dict[str, Any] = {
-        "env": _spec(env),
+        "env": _unopened(_spec(env)),
         "observation_space": Box(
             space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32
         ),
@@ -191,6 +207,15 @@ def _write(
             returns += [float(rows.reward.sum(dtype=np.float64)) for rows in wave]
             transitions += sum(len(rows.reward) for rows in wave)
     return DatasetFacts(name, transitions, len(returns), float(np.mean(returns)), low, high)
+
+
+def _unopened(spec: EnvSpec | None) -> gymnasium.Env[Any, Any] | None:
+    """Return an environment that has a spec alone: Minari would open one from the spec."""
+    if spec is None:
+        return None
+    env: gymnasium.Env[Any, Any] = gymnasium.Env()
+    env.spec = spec
+    return env
 
 
 def _spec(env: str) -> EnvSpec | None:

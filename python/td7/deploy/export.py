@@ -49,11 +49,13 @@ def export(
     seed: int | None = None,
     formats: Sequence[Format] = ("onnx", "torchscript"),
     which: Which | None = None,
+    untrained: bool = False,
 ) -> float:
     """Export the policy of a run as a bundle folder, verified before it is moved into place.
 
     `which` is `checkpoint` or `current`; by default it is the policy that the run evaluates. The
-    run's environment is made to draw test vectors and to drive it; the run itself is only read.
+    run's environment is made to draw test vectors and to drive it; the run itself is only read. A
+    policy that has made no update is refused unless `untrained`.
 
     Returns the largest difference from eager torch over all graphs and formats (actions in units of
     half their range). Raises ValueError for a folder that holds no run, a seed or policy that the
@@ -72,6 +74,11 @@ def export(
     policy = policy_of_run(run, seed, which)
     if "cpp" in formats and not acts_in_cpp(policy.module.parts):
         raise ValueError("format must not be cpp: the policy has no encoder, which its code needs")
+    if policy.metadata.get("updates") == 0 and not untrained:
+        raise ValueError(
+            f"the policy of {run} has made 0 updates, so it has learned nothing: train it further, "
+            "or export it with untrained (--untrained)"
+        )
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

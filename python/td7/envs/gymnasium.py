@@ -20,14 +20,15 @@ from td7.extension import core
 SimulationError: type[RuntimeError] = core.SimulationError
 
 
-def make_env(env_id: str) -> gymnasium.Env[Any, Any]:
+def make_env(env_id: str, max_episode_steps: int = 0) -> gymnasium.Env[Any, Any]:
     """Make a Gymnasium environment that TD7 can learn, or say why it cannot.
 
+    max_episode_steps replaces the registered time limit, unless 0.
     Raises ValueError, naming the id or the space, for an unknown id, an observation space that is
     not a 1-D Box, or an action space that is not a 1-D Box of floats with finite bounds.
     """
     with naming_the_id(env_id):
-        env = gymnasium.make(env_id)
+        env = gymnasium.make(env_id, max_episode_steps=max_episode_steps or None)
     try:
         _check_spaces(env_id, env)
     except ValueError:
@@ -47,8 +48,11 @@ def to_space(space: Box, action: NDArray[np.float32]) -> NDArray[Any]:
 class GymnasiumSimulations:
     """`Simulations` of any Gymnasium id, one environment each, made when first reset."""
 
-    def __init__(self, env_id: str, num_sims: int) -> None:
-        self._env_id = env_id
+    def __init__(
+        self, env_id: str, num_sims: int, seed_bits: int = 31, max_episode_steps: int = 0
+    ) -> None:
+        """seed_bits: 31, since some environments need a seed that fits an int32."""
+        self._env_id, self.seed_bits, self._limit = env_id, seed_bits, max_episode_steps
         self._envs: list[gymnasium.Env[Any, Any] | None] = [None] * num_sims
         first = self._env(0)
         assert isinstance(first.observation_space, Box) and isinstance(first.action_space, Box)
@@ -73,8 +77,8 @@ class GymnasiumSimulations:
         return np.array(obs), np.array(reward, np.float64), *flags
 
     def generator_states(self, sims: NDArray[np.int64]) -> list[dict[str, Any]]:
-        """Return the states of generators [n]; empty where it is not numpy's PCG64."""
-        generators = [self._env(sim).unwrapped.np_random for sim in sims.tolist()]
+        """Return the states of generators [n]; empty where it is not numpy's PCG64, or unused."""
+        generators = [_generator(self._env(sim).unwrapped) for sim in sims.tolist()]
         bits = [getattr(generator, "bit_generator", None) for generator in generators]
         return [dict(each.state) if isinstance(each, np.random.PCG64) else {} for each in bits]
 
@@ -106,8 +110,15 @@ class GymnasiumSimulations:
     def _env(self, sim: int) -> gymnasium.Env[Any, Any]:
         env = self._envs[sim]
         if env is None:
-            env = self._envs[sim] = make_env(self._env_id)
+            env = self._envs[sim] = make_env(self._env_id, self._limit)
         return env
+
+
+def _generator(env: gymnasium.Env[Any, Any]) -> Any:
+    """Return Gymnasium's generator; None where the environment draws from another of its own."""
+    if type(env).np_random is gymnasium.Env.np_random and env._np_random is None:
+        return None
+    return env.np_random
 
 
 @contextmanager

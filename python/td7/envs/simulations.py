@@ -32,6 +32,10 @@ class Simulations(Protocol):
     def max_episode_steps(self) -> int | None:
         """Steps after which an episode is cut, None if never."""
 
+    @property
+    def seed_bits(self) -> int:
+        """Seeds of `reset` must be below 2^seed_bits."""
+
     def reset(
         self, sims: NDArray[np.int64], seeds: Sequence[int | None] | None = None
     ) -> NDArray[Any]:

@@ -21,15 +21,22 @@ from td7.envs.task import (
 from td7.envs.vector_args import at_least, checked_mode
 
 
-def make_simulations(env: str, num_sims: int, num_threads: int = 0) -> Simulations:
+def make_simulations(
+    env: str, num_sims: int, num_threads: int = 0, max_episode_steps: int = 0
+) -> Simulations:
     """Make simulations that are stepped from Python, of a task (`file.py:Class`) or a Gymnasium id.
 
-    A task's physics runs on num_threads threads (0: all processors). Raises ValueError for an
-    environment that cannot be trained.
+    A task's physics runs on num_threads threads (0: all processors). max_episode_steps replaces the
+    time limit, unless 0. Raises ValueError for an environment that cannot be trained.
     """
     if names_task(env):
-        return TaskSimulations(load_task(env), num_sims, num_threads or processors())
-    return GymnasiumSimulations(env, num_sims)
+        task = load_task(env)()
+        if max_episode_steps:
+            task.max_episode_steps = max_episode_steps
+        return TaskSimulations(task, num_sims, num_threads or processors())
+    # a native task draws the same episodes where it is stepped from Python
+    seed_bits = 64 if is_native(env) else 31
+    return GymnasiumSimulations(env, num_sims, seed_bits, max_episode_steps)
 
 
 def make_vec(

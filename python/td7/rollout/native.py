@@ -41,9 +41,11 @@ class NativeRollouts:
         exploration_noise: float,
         keep_rows: bool,
         seed_offset: int,
+        max_episode_steps: int = 0,
     ) -> None:
         self.observation_space, self.action_space = spaces(env)
-        self._engine = make_engine(env, len(seeds) * num_envs, num_threads)
+        limit = {"max_episode_steps": max_episode_steps} if max_episode_steps else {}
+        self._engine = make_engine(env, len(seeds) * num_envs, num_threads, **limit)
         self.max_episode_steps: int | None = self._engine.max_episode_steps
         self.num_envs, self.exploration_noise = num_envs, exploration_noise
         for member, seed in enumerate(seeds):
@@ -105,6 +107,10 @@ class NativeRollouts:
         """Forget the simulation's episode."""
         self._core.clear(self._index(member, sim))
         self._stored[member, sim] = 0
+
+    def set_steps(self, member: int, sim: int, steps: int) -> None:
+        """Set how many steps a simulation has taken; see Rollouts."""
+        self._core.set_steps(self._index(member, sim), steps)
 
     def states(self, member: int) -> list[SimulationState]:
         """Return where a member's simulations are."""

@@ -103,11 +103,14 @@ class Rollouts(Protocol):
     def clear(self, member: int, sim: int) -> None:
         """Forget the simulation's episode; the next run starts another one."""
 
+    def set_steps(self, member: int, sim: int, steps: int) -> None:
+        """Set how many steps a simulation has taken in its life. REQUIRES: between episodes."""
+
     def states(self, member: int) -> list[SimulationState]:
         """Return where a member's simulations are [N], for `resume`; needs the rows to be kept."""
 
     def resume(self, member: int, states: Sequence[SimulationState], policy: Acting) -> list[int]:
-        """Put a member's simulations [N] where they were: episodes are made again by their actions.
+        """Put a member's first simulations where they were: episodes are repeated by their actions.
 
         Returns the simulations whose environment did not go the same way again: their episode is
         forgotten, and so are its steps unless rows of it were stored. policy: of the member, for
@@ -168,13 +171,17 @@ def digest(obs: NDArray[np.float32]) -> str:
     return hashlib.blake2b(obs.tobytes(), digest_size=16).hexdigest()
 
 
-def env_seeds(seed: int, num_envs: int) -> list[int]:
+def env_seeds(seed: int, num_envs: int, bits: int = 64) -> list[int]:
     """Return the seeds of a member's simulations: its own seed, then ones derived from it.
 
+    All of them are below 2^bits: a larger own seed is replaced by a derived one.
     Seeds in a row would give member 0's second simulation the episodes of member 1's first.
     """
-    derived = [
-        int(np.random.SeedSequence(seed, spawn_key=(i,)).generate_state(1, np.uint64)[0])
-        for i in range(1, num_envs)
-    ]
-    return [seed, *derived]
+    own = seed if seed < 2**bits else derived_seed(seed, 0, bits)
+    return [own, *(derived_seed(seed, i, bits) for i in range(1, num_envs))]
+
+
+def derived_seed(seed: int, key: int, bits: int) -> int:
+    """Return a seed below 2^bits, a pure function of (seed, key)."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(key,))
+    return int(sequence.generate_state(1, np.uint64)[0]) >> (64 - bits)

@@ -21,6 +21,7 @@ from td7.rollout.rollouts import (
     Replay,
     Rows,
     SimulationState,
+    derived_seed,
     env_seeds,
     put_back,
     store_rows,
@@ -57,6 +58,7 @@ class SteppedRollouts:
         exploration_noise: float,
         keep_rows: bool,
         seed_offset: int,
+        seed_bits: int = 64,
     ) -> None:
         self.simulations, self.seeds, self.num_envs = simulations, tuple(seeds), num_envs
         self.exploration_noise, self.keep_rows = exploration_noise, keep_rows
@@ -64,9 +66,13 @@ class SteppedRollouts:
         self.action_space = simulations.action_space
         self.max_episode_steps = simulations.max_episode_steps
         self._env_seeds = [
-            env_seed for seed in seeds for env_seed in env_seeds(seed + seed_offset, num_envs)
+            env_seed
+            for seed in seeds
+            for env_seed in env_seeds(seed + seed_offset, num_envs, seed_bits)
         ]
+        self._seed_bits = seed_bits
         self._seeded = [False] * len(self._env_seeds)
+        self._new_seeds: dict[int, int] = {}  # for generators that a resume could not restore
         self._episodes = [_Episode() for _ in self._env_seeds]
         self._steps = np.zeros((len(seeds), num_envs), np.int64)
 
@@ -134,6 +140,10 @@ class SteppedRollouts:
         """Forget the simulation's episode."""
         self._episodes[self._index(member, sim)] = _Episode()
 
+    def set_steps(self, member: int, sim: int, steps: int) -> None:
+        """Set how many steps a simulation has taken; see Rollouts."""
+        self._steps[member, sim] = steps
+
     def states(self, member: int) -> list[SimulationState]:
         """Return where a member's simulations are; a generator is None before its first episode.
 
@@ -182,8 +192,11 @@ class SteppedRollouts:
         self._steps[member, sim] = steps
         self._episodes[index] = _Episode()
         self._seeded[index] = state.generator is not None
-        if state.generator is not None:
+        if state.generator:
             self.simulations.restore_generators([state.generator], np.array([index]))
+        elif state.generator is not None:
+            # else the environment would start unseeded, or fail where it needs a first seed
+            self._new_seeds[index] = derived_seed(self._env_seeds[index], steps, self._seed_bits)
 
     def _generator(self, sim: int) -> GeneratorState:
         if not self._seeded[sim]:
@@ -202,9 +215,13 @@ class SteppedRollouts:
         if not sims:
             return {}
         # a simulation's generator is seeded once; later resets go on with its stream
-        seeds = [None if self._seeded[sim] else self._env_seeds[sim] for sim in sims]
+        seeds = [
+            self._new_seeds.get(sim) if self._seeded[sim] else self._env_seeds[sim] for sim in sims
+        ]
         began = [self._generator(sim) for sim in sims]
         given = self.simulations.reset(np.array(sims), seeds)
+        for sim in sims:
+            self._new_seeds.pop(sim, None)
         obs = np.array(given, np.float32, order="C")
         finite = np.isfinite(obs).min(axis=1).tolist()
         failed = {}

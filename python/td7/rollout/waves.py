@@ -24,6 +24,8 @@ class Collector:
         """Take each member's replay [P] and its number there."""
         self.rollouts, self.replays, self.num_envs = rollouts, list(replays), num_envs
         self.waves: list[list[int]] = [[] for _ in replays]
+        # episodes of a wave that has ended, stored but not assessed yet
+        self.uncounted: list[list[Episode]] = [[] for _ in replays]
 
     @property
     def env_steps(self) -> list[int]:
@@ -68,15 +70,13 @@ class Collector:
                 self.rollouts.clear(member, sim)
         return ended
 
-    def finish(self, member: int) -> list[Episode] | None:
-        """Store and return the episodes of a wave that has ended, in order; None if it has not."""
+    def finish(self, member: int) -> None:
+        """Store the episodes of a wave that has ended, and keep their returns in `uncounted`."""
         wave = self.waves[member]
         episodes = [self.rollouts.episode(member, sim) for sim in wave]
-        if not wave or not all(episode.ended for episode in episodes):
-            return None
-        self._store(member, wave)
-        self.waves[member] = []
-        return episodes
+        if wave and all(episode.ended for episode in episodes):
+            self._store(member, wave)
+            self.waves[member], self.uncounted[member] = [], episodes
 
     def resume(
         self,
@@ -99,8 +99,15 @@ class Collector:
     def cut(self) -> None:
         """Store what has been collected of episodes that are not finished, and leave them."""
         for member in range(len(self.replays)):
-            self._store(member, range(self.num_envs))
-            self.waves[member] = []
+            self.cut_member(member)
+
+    def cut_member(self, member: int) -> int:
+        """Store what a member has collected of its episodes, and leave them; return their steps."""
+        sims = range(self.num_envs)
+        steps = sum(self.rollouts.episode(member, sim).length for sim in sims)
+        self._store(member, sims)
+        self.waves[member] = []
+        return steps
 
     def _store(self, member: int, sims: Sequence[int]) -> None:
         replay, place = self.replays[member]

@@ -43,6 +43,7 @@ SETTINGS = record(
         "dataset": either(exactly(None), FACTS),
         "start": either(exactly(None), text(r"(?s).{1,4096}", "the name of a run")),
         "kept_replay": flag,
+        "wide_seeds": flag,
     }
 )
 CONFIG_FILES = ("config.json", "config.json.old")  # the second of a run that is being replaced
@@ -66,6 +67,7 @@ class RunSettings:
     dataset: DatasetFacts | None = None  # what an offline run learns from
     start: str | None = None  # the run whose networks it began with
     kept_replay: bool = False  # and whose transitions
+    wide_seeds: bool = False  # of 64 bits for every environment, as runs of before have
 
     @property
     def offline(self) -> bool:
@@ -144,12 +146,14 @@ def read_settings(folder: Path) -> RunSettings:
     path = folder / "config.json"
     if not path.is_file():
         raise ValueError(f"{folder} holds no run (no config.json)")
+    # runs of before have not
     later = {
         "algorithm": "td7",
         "dataset": None,
         "start": None,
         "kept_replay": False,
-    }  # runs of before have not
+        "wide_seeds": True,
+    }
     content = later | read_json(path, SCHEMA)
     try:
         SETTINGS(content, "")

@@ -30,15 +30,16 @@ def counters(run: RunState, simulations: Sequence[Sequence[SimulationState]]) ->
     members = [
         {
             "simulations": [_without_actions(state) for state in simulations[member]],
-            "evaluation": [_without_actions(state) for state in run.eval_rollouts.states(member)],
+            "evaluation": [_without_actions(state) for state in _evaluation_states(run, member)],
             "wave": run.collector.waves[member],
+            **_uncounted(run.collector.uncounted[member]),
             "update_metrics": run.update_metrics(member),
             "rule": {key: _encode(value) for key, value in dataclasses.asdict(rule).items()},
             "learning": run.learning[member],
             "debt": run.debts[member],
             "evaluated": run.evaluated[member],
             "checkpoint_steps": run.checkpoint_steps[member],
-            "recent_episodes": [(e.episode_return, e.length) for e in run.recent_episodes[member]],
+            "recent_episodes": _pairs(run.recent_episodes[member]),
         }
         for member, rule in enumerate(run.rules)
     ]
@@ -46,6 +47,18 @@ def counters(run: RunState, simulations: Sequence[Sequence[SimulationState]]) ->
         "updates": run.learners.updates,
         "members": members,
     }
+
+
+def _evaluation_states(run: RunState, member: int) -> list[SimulationState]:
+    return [] if run.eval_rollouts is None else run.eval_rollouts.states(member)
+
+
+def _uncounted(episodes: Sequence[Episode]) -> dict[str, Any]:
+    return {"uncounted": _pairs(episodes)} if episodes else {}
+
+
+def _pairs(episodes: Sequence[Episode]) -> list[tuple[float, int]]:
+    return [(episode.episode_return, episode.length) for episode in episodes]
 
 
 def _without_actions(state: SimulationState) -> dict[str, Any]:
@@ -66,7 +79,9 @@ def restore_member(
     ]
     evaluation = [SimulationState(**each, actions=nothing) for each in saved["evaluation"]]
     lost = run.collector.resume(member, states, run.policies[member], saved["wave"])
-    run.eval_rollouts.resume(member, evaluation, run.policies[member])
+    run.collector.uncounted[member] = [Episode(*each) for each in saved.get("uncounted", [])]
+    if run.eval_rollouts is not None:
+        run.eval_rollouts.resume(member, evaluation, run.policies[member])
     run.restore_update_metrics(member, saved["update_metrics"])
     run.rules[member] = CheckpointRule(**{k: _decode(v) for k, v in saved["rule"].items()})
     run.learning[member] = saved["learning"]

@@ -75,6 +75,21 @@ def open_replays(
     ]
 
 
+def idle_envs(settings: RunSettings) -> str:
+    """Say that environments will be idle since assessments have fewer episodes, or nothing."""
+    config = settings.config
+    episodes, late = config.assessment_episodes, config.late_assessment_episodes
+    if settings.offline or not config.use_checkpoints or config.num_envs <= episodes:
+        return ""
+    later = ""
+    if late > episodes and settings.total_steps - config.warmup_steps > config.late_after_updates:
+        later = f", {min(late, config.num_envs)} after {config.late_after_updates:,} updates"
+    return (
+        f"num_envs {config.num_envs}: after the warm-up {episodes} of them run at once{later}: an "
+        "assessment has no more episodes (--assessment-episodes, --late-assessment-episodes)"
+    )
+
+
 def checked_settings(
     env: str, seeds: Sequence[int], total_steps: int, config: AlgorithmConfig, device: str
 ) -> RunSettings:

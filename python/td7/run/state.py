@@ -15,7 +15,7 @@ from td7.policy.acting import Acting, acts_in_cpp, make_acting
 from td7.policy.module import PolicyModule, policy_module
 from td7.policy.saved import Policy
 from td7.replay import LapReplay
-from td7.rollout import Episode, open_rollouts
+from td7.rollout import Episode, Rollouts, open_rollouts
 from td7.rollout.waves import Collector
 from td7.run.folder import RunSettings
 from td7.run.placement import decided, group_size, open_replays, turns
@@ -40,16 +40,10 @@ class RunState:
             num_threads=run.num_threads,
             exploration_noise=cfg.exploration_noise,
             policy_in_cpp=in_cpp,
+            wide_seeds=settings.wide_seeds,
+            max_episode_steps=cfg.max_episode_steps,
         )
-        self.eval_rollouts = open_rollouts(
-            settings.env,
-            seeds,
-            cfg.eval_episodes,
-            num_threads=run.num_threads,
-            keep_rows=False,
-            seed_offset=EVAL_SEED_OFFSET,
-            policy_in_cpp=in_cpp,
-        )
+        self.eval_rollouts = None if cfg.one_env else self._open_eval_rollouts(settings, run)
         obs_space, action_space = self.rollouts.observation_space, self.rollouts.action_space
         sizes = obs_space.shape[0], action_space.shape[0]
         self.settings = decided(settings, *sizes)
@@ -82,6 +76,18 @@ class RunState:
         self.recent_episodes: list[list[Episode]] = [[] for _ in seeds]
         self.wall_s = 0.0  # of the sittings before this one
         self.metrics_bytes = 0  # of metrics.jsonl at the last save
+
+    def _open_eval_rollouts(self, settings: RunSettings, run: RunConfig) -> Rollouts:
+        return open_rollouts(
+            settings.env,
+            settings.seeds,
+            settings.config.eval_episodes,
+            num_threads=run.num_threads,
+            keep_rows=False,
+            seed_offset=EVAL_SEED_OFFSET,
+            wide_seeds=settings.wide_seeds,
+            max_episode_steps=settings.config.max_episode_steps,
+        )
 
     def _trainers(self) -> list[Trainer]:
         trainers, first = [], 0
@@ -181,7 +187,23 @@ class RunState:
     def close(self) -> None:
         """Close the environments."""
         self.rollouts.close()
-        self.eval_rollouts.close()
+        if self.eval_rollouts is not None:
+            self.eval_rollouts.close()
+
+    def ready_to_evaluate(self, member: int) -> bool:
+        """Whether the simulation of evaluations is between episodes.
+
+        Once all steps are taken, an episode under way in it is cut: no step would end it.
+        """
+        if not self.settings.config.eval_in_training_env:
+            return True
+        episode = self.rollouts.episode(member, 0)
+        if episode.length and self.collector.env_steps[member] >= self.settings.total_steps:
+            steps = self.collector.cut_member(member)
+            if self.learning[member] and self.settings.config.use_checkpoints:
+                self.rules[member].add_uncounted(steps)  # a run to a later end owes for them
+            return True
+        return not episode.length
 
     def next_evaluation(self, member: int) -> int | None:
         """Return the step of the next evaluation: 0, eval_every, ..., and total_steps."""

@@ -21,6 +21,12 @@ FIELDS = {
     "eval/mean_reward": number(-1e300, 1e300),
 }
 EVALUATION = record(FIELDS)
+ROUND_FIELDS = {
+    "seed": FIELDS["seed"],
+    "env_steps": FIELDS["env_steps"],
+    "rollout/ep_rew_mean": number(-1e300, 1e300),
+}
+ASSESSMENT = record(ROUND_FIELDS)
 
 
 def evaluation_curves(run: Path) -> tuple[NDArray[np.float64], dict[int, NDArray[np.float64]]]:
@@ -36,11 +42,35 @@ def evaluation_curves(run: Path) -> tuple[NDArray[np.float64], dict[int, NDArray
             with naming(run / "metrics.jsonl"):
                 EVALUATION({name: row.get(name) for name in FIELDS}, "")
             curves[row["seed"]][row[steps_of]] = row["eval/mean_reward"]
+    if not curves and read_settings(run).config.eval_episodes == 0:
+        return _assessment_curves(run)
     if not curves:
         raise ValueError(f"{run} has no evaluation yet")
     shared = sorted(set.intersection(*(set(curve) for curve in curves.values())))
     steps = np.array(shared, np.float64)
     return steps, {seed: np.array([c[s] for s in shared]) for seed, c in curves.items()}
+
+
+def _assessment_curves(run: Path) -> tuple[NDArray[np.float64], dict[int, NDArray[np.float64]]]:
+    """Return the same of a run without evaluations: mean returns of its assessments.
+
+    Seeds are assessed at steps of their own; their curves are interpolated at multiples of
+    eval_every that all of them have reached.
+    """
+    rounds: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    for row in read_metrics(run):
+        if row.get("event") == "round":
+            with naming(run / "metrics.jsonl"):
+                ASSESSMENT({name: row.get(name) for name in ROUND_FIELDS}, "")
+            rounds[row["seed"]].append((row["env_steps"], row["rollout/ep_rew_mean"]))
+    if not rounds:
+        raise ValueError(f"{run} has no evaluations and no assessment yet")
+    points = {seed: np.array(each, np.float64).T for seed, each in rounds.items()}
+    every = read_settings(run).config.eval_every
+    first, last = max(p[0, 0] for p in points.values()), min(p[0, -1] for p in points.values())
+    inner = np.arange(np.ceil(first / every) * every, last + 1, every)
+    steps = np.unique(np.concatenate([inner, [min(first, last), last]]))
+    return steps, {seed: np.interp(steps, p[0], p[1]) for seed, p in points.items()}
 
 
 def plot_runs(runs: Sequence[str | Path], out: str | Path) -> Path:

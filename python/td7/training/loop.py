@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from td7.envs import SimulationError
 from td7.policy.acting import Acting
+from td7.policy.saved import Policy
 from td7.rollout import Behaviour
 from td7.run.state import RunState
-from td7.training.evaluate import evaluate
+from td7.training.evaluate import Evaluated, cut_text, evaluate, evaluate_in_turn
 from td7.training.report import Report
 from td7.training.stop import Breaks
 
@@ -153,10 +154,11 @@ def _count_wave(run: RunState, member: int, report: Report, breaks: Breaks) -> N
     """Assess the episodes of a wave that has ended; set the debt when they end the assessment."""
     # evaluations that fell due before the wave's last step know nothing of its outcome
     env_steps = run.collector.env_steps[member]
+    run.collector.finish(member)
     if not evaluate_through(run, member, env_steps - 1, report, breaks):
-        return  # a stop: the episodes stay unassessed
-    episodes = run.collector.finish(member)
-    if episodes is None:
+        return  # a stop, or an episode under way: nothing is assessed
+    episodes, run.collector.uncounted[member] = run.collector.uncounted[member], []
+    if not episodes:
         return
     if not run.learning[member]:
         run.learning[member] = env_steps > run.settings.config.warmup_steps
@@ -177,11 +179,17 @@ def _evaluate_settled(
 def evaluate_through(
     run: RunState, member: int, steps: int, report: Report, breaks: Breaks
 ) -> bool:
-    """Make every evaluation due up to this step, without noise; False if a stop cut one."""
+    """Make every evaluation due up to this step, without noise.
+
+    Returns False if a stop cut one, or if one waits for the end of an episode.
+    """
+    config = run.settings.config
     while (due := run.next_evaluation(member)) is not None and due <= steps:
         policy = run.policy(member, 0 if run.settings.offline else due)
         try:
-            evaluated = evaluate(run.eval_rollouts, member, policy.module, breaks.stopped)
+            if not run.ready_to_evaluate(member):
+                return False
+            evaluated = _evaluated(run, member, policy, breaks.stopped)
         except RuntimeError as error:
             kind = SimulationError if isinstance(error, SimulationError) else RuntimeError
             step = "update" if run.settings.offline else "env step"
@@ -190,6 +198,22 @@ def evaluate_through(
             return False
         run.evaluated[member] = due
         report.evaluation(member, due, evaluated)
+        if text := cut_text(evaluated.cut, len(evaluated.returns), config.eval_max_steps):
+            report.say_once(f"evaluation: {text}")
         with report.going_on("policy/"):
             report.policy(member, policy)
     return True
+
+
+def _evaluated(
+    run: RunState, member: int, policy: Policy, stopped: Callable[[], bool]
+) -> Evaluated | None:
+    """Evaluate a member's policy where the run evaluates; None when `stopped` cut it short."""
+    config = run.settings.config
+    if config.eval_in_training_env:
+        episodes = config.eval_episodes
+        arguments = run.rollouts, member, policy.module, stopped, config.eval_max_steps
+        return evaluate_in_turn(*arguments, episodes)
+    if run.eval_rollouts is None:
+        return Evaluated([], [])
+    return evaluate(run.eval_rollouts, member, policy.module, stopped, config.eval_max_steps)

@@ -67,6 +67,9 @@ def train_from(
     source = read_settings(start)
     kept = (*SIZES, *(REPLAY if keep_replay else ()))
     config = _fitted(config or type(source.config)(), source.config, kept, start)
+    if not config.max_episode_steps:  # the environment is that run's, its time limit included
+        limit = source.config.max_episode_steps
+        config = dataclasses.replace(config, max_episode_steps=limit)
     settings = checked_settings(source.env, source.seeds, total_steps, config, device)
     settings = dataclasses.replace(settings, start=str(start.absolute()), kept_replay=keep_replay)
     if Path(run.out or default_folder(settings)).resolve() == start.resolve():

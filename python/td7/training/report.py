@@ -15,6 +15,7 @@ from td7.machine import describe_machine
 from td7.policy.saved import Policy
 from td7.run.folder import policy_folder
 from td7.run.metrics import MetricsWriter, Row
+from td7.run.placement import idle_envs
 from td7.run.state import RunState
 from td7.training.display import Progress
 from td7.training.evaluate import Evaluated
@@ -36,6 +37,8 @@ class Report:
         self.progress.updates = list(run.learners.updates)
         self._tensorboard_wanted = config.tensorboard
         self._failing: set[str] = set()
+        self._said: set[str] = set()
+        self._assessed: dict[int, float] = {}  # mean return of each member's latest round
         self._start = time.monotonic()
 
     def __enter__(self) -> Report:
@@ -46,9 +49,16 @@ class Report:
             self.say("tensorboard is not installed: metrics go to metrics.jsonl alone")
         settings = self.run.settings
         if self.run.rollouts.max_episode_steps is None:
-            self.say(f"{settings.env} has no time limit: an episode may never end")
+            self.say(
+                f"{settings.env} has no time limit: an episode may never end, and nothing is "
+                "learned before the first ends. Episodes of evaluations are cut after "
+                f"{settings.config.eval_max_steps:,} steps (--eval-max-steps); "
+                "--max-episode-steps truncates all episodes"
+            )
         if settings.config.execution != "eager":
             self.say("updates are compiled before the first one: nothing moves for half a minute")
+        if text := idle_envs(settings):
+            self.say(text)
         if not settings.offline and settings.config.warmup_steps >= settings.total_steps:
             warmup, total = settings.config.warmup_steps, settings.total_steps
             self.say(f"nothing will be learned: of {total} steps {warmup} are the warm-up's")
@@ -61,6 +71,12 @@ class Report:
     def say(self, text: str) -> None:
         """Print a line above the display."""
         self.progress.say(text)
+
+    def say_once(self, text: str) -> None:
+        """Print a line above the display, unless it was printed before."""
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text)
 
     @contextmanager
     def going_on(self, what: str) -> Iterator[None]:
@@ -101,6 +117,10 @@ class Report:
 
     def evaluation(self, member: int, steps: int, evaluated: Evaluated) -> None:
         """Report an evaluation of the policy that would be exported, due at this step."""
+        if not evaluated.returns:  # there are no evaluations: show what the assessments brought
+            if (assessed := self._assessed.get(member)) is not None:
+                self.progress.evaluation(member, steps, assessed)
+            return
         mean = float(np.mean(evaluated.returns))
         dataset = self.run.settings.dataset
         row = self._row(member, "evaluation", 0 if dataset else steps) | {
@@ -134,6 +154,7 @@ class Report:
             "checkpoint/score": run.rules[member].best_min_return,
             "checkpoint/age_steps": env_steps - run.checkpoint_steps[member],
         }
+        self._assessed[member] = row["rollout/ep_rew_mean"]
         episodes.clear()
         self._learning(member, row)
 

@@ -57,6 +57,7 @@ class TaskSimulations:
         model = compile_model(self.task)
         self._bounds = action_bounds(model, f"{self.name}.model")
         self.num_sims, self.max_episode_steps = num_sims, self.task.max_episode_steps
+        self.seed_bits = 64
         # every simulation keeps its MjData: a field that a step does not compute is then its own
         self._batch: Any = batch.Batch(model, num_sims, num_threads, persistent=True)
         self._generators = SimulationGenerators(num_sims)
