@@ -14,7 +14,7 @@ from td7.envs.task import Task
 class Crawler(Task):
     """Delayed, randomised, pushed about; falls over now and then; episodes of at most 40 steps."""
 
-    model = "data/crawler.xml"
+    model = "../data/crawler.xml"
     frame_skip = 3
     max_episode_steps = 40
     action_delay = (0, 3)

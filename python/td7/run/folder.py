@@ -146,15 +146,13 @@ def read_settings(folder: Path) -> RunSettings:
     path = folder / "config.json"
     if not path.is_file():
         raise ValueError(f"{folder} holds no run (no config.json)")
-    # runs of before have not
-    later = {
+    before: dict[str, Any] = {
         "algorithm": "td7",
         "dataset": None,
         "start": None,
-        "kept_replay": False,
-        "wide_seeds": True,
-    }
-    content = later | read_json(path, SCHEMA)
+    }  # added since td7.run/1
+    before |= {"kept_replay": False, "wide_seeds": True}
+    content = before | read_json(path, SCHEMA)
     try:
         SETTINGS(content, "")
         if len(set(content["seeds"])) < len(content["seeds"]):

@@ -31,15 +31,13 @@ class RunState:
 
     def __init__(self, settings: RunSettings, run: RunConfig = RunConfig()) -> None:
         cfg, seeds = settings.config, settings.seeds
-        acting = make_algorithm(cfg, offline=settings.offline).acting
-        in_cpp = acts_in_cpp(acting["current"])
         self.rollouts = open_rollouts(
             settings.env,
             seeds,
             cfg.num_envs,
             num_threads=run.num_threads,
             exploration_noise=cfg.exploration_noise,
-            policy_in_cpp=in_cpp,
+            policy_in_cpp=_policy_in_cpp(settings),
             wide_seeds=settings.wide_seeds,
             max_episode_steps=cfg.max_episode_steps,
         )
@@ -85,6 +83,7 @@ class RunState:
             num_threads=run.num_threads,
             keep_rows=False,
             seed_offset=EVAL_SEED_OFFSET,
+            policy_in_cpp=_policy_in_cpp(settings),
             wide_seeds=settings.wide_seeds,
             max_episode_steps=settings.config.max_episode_steps,
         )
@@ -266,6 +265,11 @@ class RunState:
             "checkpoint_score": score if np.isfinite(score) else None,
         }
         return Policy(self.policy_module(member, self.evaluated_policy), metadata)
+
+
+def _policy_in_cpp(settings: RunSettings) -> bool:
+    acting = make_algorithm(settings.config, offline=settings.offline).acting
+    return acts_in_cpp(acting["current"])
 
 
 def _checkpoint_rule(config: AlgorithmConfig) -> CheckpointRule:
