@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -267,7 +268,8 @@ def doctor() -> int:
 
 def _ended(result: TrainResult) -> int:
     """Print a run's folder; return the exit status, 130 for a run that a signal stopped."""
-    print(f"run: {result.folder}")
+    with contextlib.suppress(OSError):  # a stop by SIGHUP has no terminal to print to
+        print(f"run: {result.folder}")
     return 0 if result.finished else 130
 
 

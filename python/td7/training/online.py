@@ -35,9 +35,10 @@ def train(
 ) -> TrainResult:
     """Train one TD7 member for each seed on a Gymnasium id or a task, `FILE.py:CLASS`.
 
-    A SIGINT or SIGTERM stops at the next update or step, with the state saved. Raises ValueError
-    for an environment or argument that cannot be trained, FileExistsError for a folder in use,
-    SimulationError (state saved) when an environment fails or returns a value that is not finite.
+    A SIGINT, SIGTERM or SIGHUP stops at the next update or step, with the state saved. Raises
+    ValueError for an environment or argument that cannot be trained, FileExistsError for a folder
+    in use, SimulationError (state saved) when an environment fails or returns a value that is not
+    finite.
     """
     settings = checked_settings(env, seeds, total_steps, config or TD7Config(), device)
     return begin(settings, run or RunConfig())
