@@ -209,10 +209,15 @@ def export(
         seed: Which seed of the run, when it has several.
         which: checkpoint or current; by default the policy that the run evaluates.
     """
+    from td7.deploy.bundle import SCHEMA
     from td7.deploy.export import export as export_bundle
+    from td7.deploy.run_policy import moment_of
+    from td7.files import read_json
 
     formats: Any = format.split(",")
     difference = export_bundle(run, out, seed=seed, formats=formats, which=which)
+    facts = read_json(out / "manifest.json", SCHEMA)
+    print(f"policy: seed {facts.get('seed')} ({facts.get('policy')}), saved at: {moment_of(facts)}")
     print(f"{out}: verified, largest difference from eager torch {difference:.2e}")
     return 0
 

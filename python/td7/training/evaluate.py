@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from td7.deploy.native import NativePolicy
-from td7.deploy.policy import PolicyModule, load_policy
+from td7.deploy.policy import PolicyModule
+from td7.deploy.run_policy import moment_of, saved_policy
 from td7.envs.vector_args import at_least
 from td7.rollout import Rollouts, open_rollouts
-from td7.run_folder import policy_folder, read_settings
+from td7.run_folder import read_settings
 
 NO_LIMIT = 2**62
 MOST_AT_ONCE = 64  # episodes of `td7 eval`
@@ -70,11 +71,15 @@ class PolicyScore:
     seed: int
     policy: str
     returns: list[float]
+    saved_at: str  # updates, env steps and score of its run when it was saved
 
     def __str__(self) -> str:
         mean, std = statistics.fmean(self.returns), statistics.pstdev(self.returns)
         episodes = len(self.returns)
-        return f"seed {self.seed} ({self.policy}): {mean:.1f} +- {std:.1f} over {episodes} episodes"
+        return (
+            f"seed {self.seed} ({self.policy}): {mean:.1f} +- {std:.1f} over {episodes} episodes; "
+            f"policy saved at: {self.saved_at}"
+        )
 
 
 def evaluate_run(
@@ -99,7 +104,7 @@ def evaluate_run(
     chosen = settings.seeds if seed is None else (seed,)
     scores = []
     for each in chosen:
-        policy = load_policy(policy_folder(run, each))
+        policy = saved_policy(run, each)
         rollouts = open_rollouts(
             settings.env,
             [eval_seed],
@@ -115,7 +120,6 @@ def evaluate_run(
                 returns += evaluated.returns
         finally:
             rollouts.close()
-        scores.append(
-            PolicyScore(each, policy.metadata.get("policy", "unnamed"), returns[:episodes])
-        )
+        which, saved_at = policy.metadata.get("policy", "unnamed"), moment_of(policy.metadata)
+        scores.append(PolicyScore(each, which, returns[:episodes], saved_at))
     return scores

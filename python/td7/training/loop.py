@@ -179,9 +179,9 @@ def evaluate_through(
 ) -> bool:
     """Make every evaluation due up to this step, without noise; False if a stop cut one."""
     while (due := run.next_evaluation(member)) is not None and due <= steps:
-        policy = run.policy(member, 0 if run.settings.offline else due)
+        policy = run.policy_module(member, run.evaluated_policy)
         try:
-            evaluated = evaluate(run.eval_rollouts, member, policy.module, breaks.stopped)
+            evaluated = evaluate(run.eval_rollouts, member, policy, breaks.stopped)
         except RuntimeError as error:
             kind = SimulationError if isinstance(error, SimulationError) else RuntimeError
             step = "update" if run.settings.offline else "env step"
@@ -190,6 +190,4 @@ def evaluate_through(
             return False
         run.evaluated[member] = due
         report.evaluation(member, due, evaluated)
-        with report.going_on("policy/"):
-            report.policy(member, policy)
     return True

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from td7.config import RunConfig
-from td7.deploy.policy import Policy
 from td7.files import write_json
 from td7.machine import describe_machine
-from td7.run_folder import policy_folder
 from td7.training.evaluate import Evaluated
 from td7.training.metrics import MetricsWriter, Row
 from td7.training.progress import Progress
 from td7.training.run_state import RunState
+from td7.training.saved_state import link_policies
 
 ROUND_STEPS = 50  # of a round's episodes at least: shorter ones share a row, or rows would swamp
 
@@ -82,14 +81,15 @@ class Report:
     def finish(self) -> None:
         """Write what could not be written on the way; OSError where it still cannot."""
         if self.run.finished():
-            for member, env_steps in enumerate(self.run.collector.env_steps):
+            for member in range(len(self.run.settings.seeds)):
                 self.round(member, least_steps=1)  # what a longer run would have gone on with
-                self.policy(member, self.run.policy(member, env_steps))
+        link_policies(self.folder, self.run.settings.seeds)
         self.metrics.flush()
 
-    def policy(self, member: int, policy: Policy) -> None:
-        """Write the policy of a seed into the run folder; OSError where it cannot be written."""
-        policy.save(policy_folder(self.folder, self.run.settings.seeds[member]))
+    def policies(self) -> None:
+        """Let policy/ show the policies of the latest state."""
+        with self.going_on("policy/"):
+            link_policies(self.folder, self.run.settings.seeds)
 
     def wall_s(self) -> float:
         """Return the seconds that the run has taken, earlier sittings included."""
