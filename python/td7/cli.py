@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -220,12 +221,17 @@ def export(
         which: checkpoint or current; by default the policy that the run evaluates.
         untrained: Export the policy even if it has made no update.
     """
+    from td7.deploy.bundle import SCHEMA
     from td7.deploy.export import export as export_bundle
+    from td7.files.whole import read_json
+    from td7.run.policies import moment_of
 
     formats: Any = format.split(",")
     difference = export_bundle(
         run, out, seed=seed, formats=formats, which=which, untrained=untrained
     )
+    facts = read_json(out / "manifest.json", SCHEMA)
+    print(f"policy: seed {facts.get('seed')} ({facts.get('policy')}), saved at: {moment_of(facts)}")
     print(f"{out}: verified, largest difference from eager torch {difference:.2e}")
     return 0
 
@@ -281,7 +287,8 @@ def doctor() -> int:
 
 def _ended(result: TrainResult) -> int:
     """Print a run's folder; return the exit status, 130 for a run that a signal stopped."""
-    print(f"run: {result.folder}")
+    with contextlib.suppress(OSError):  # a stop by SIGHUP has no terminal to print to
+        print(f"run: {result.folder}")
     return 0 if result.finished else 130
 
 

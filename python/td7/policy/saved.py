@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -79,16 +80,33 @@ def load_policy(folder: str | Path) -> Policy:
     or holds something else.
     """
     folder = Path(folder)
+    for left in reversed(range(10)):  # a run that trains replaces files, or its whole state
+        try:
+            return _load_once(folder)
+        except _ReplacedError:
+            if not left:
+                raise
+        except ValueError:
+            if not (left and folder.is_symlink()):
+                raise
+            time.sleep(0.01)
+    raise AssertionError("the last try returns or raises")
+
+
+class _ReplacedError(ValueError):
+    """The two files are not of one policy: one of them was replaced between the readings."""
+
+
+def _load_once(folder: Path) -> Policy:
     path, facts = folder / "policy.safetensors", folder / "policy.json"
-    for _ in range(10):  # a run that trains replaces the two files, one after the other
-        metadata = read_json(facts, SCHEMA)
-        with naming(facts):
-            record(FACTS, optional=True)(metadata, "")
-        own, before = metadata.pop("sha256", None), _sum_of(path)
-        module = read_policy(path)
-        if own == before == _sum_of(path):
-            return Policy(module, metadata)
-    raise ValueError(f"{path} is not the one that policy.json tells of (SHA-256 differs)")
+    metadata = read_json(facts, SCHEMA)
+    with naming(facts):
+        record(FACTS, optional=True)(metadata, "")
+    own, before = metadata.pop("sha256", None), _sum_of(path)
+    module = read_policy(path)
+    if not own == before == _sum_of(path):
+        raise _ReplacedError(f"{path} is not the one that policy.json tells of (SHA-256 differs)")
+    return Policy(module, metadata)
 
 
 def _sum_of(path: Path) -> str | None:

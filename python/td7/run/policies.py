@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from td7.policy.module import policy_module
-from td7.policy.saved import Policy, load_policy
+from td7.policy.saved import Policy
 from td7.run.folder import RunSettings, policy_folder, read_settings
 from td7.updates.groups import Learners
 
@@ -25,7 +26,7 @@ def policy_of_run(run: Path, seed: int | None, which: Which | None) -> Policy:
     if seed not in seeds:
         raise ValueError(f"seed must be one of the run's {list(seeds)}, got {seed}")
     folder = policy_folder(run, seed)
-    policy = load_policy(folder)
+    policy = saved_policy(run, seed)
     if "env" not in policy.metadata:
         raise ValueError(f"{folder / 'policy.json'} names no environment")
     if which not in (None, *get_args(Which)):
@@ -37,6 +38,27 @@ def policy_of_run(run: Path, seed: int | None, which: Which | None) -> Policy:
             raise ValueError(f"which must be current: {folder} holds no checkpoint")
         return policy
     return _current_policy(run, settings, seeds.index(seed), policy)
+
+
+def saved_policy(run: Path, seed: int) -> Policy:
+    """Return the policy of a run's seed that is evaluated and exported, as it was saved last.
+
+    Raises ValueError for a run that has saved none, and for a file that is not as it was saved.
+    """
+    from td7.run.saving import read_saved_policy  # training deploys policies itself
+
+    return read_saved_policy(run, seed)
+
+
+def moment_of(facts: Mapping[str, Any]) -> str:
+    """Return in words when a policy was saved, and its score, from its metadata or a manifest."""
+    known = {name: facts[name] for name in ("updates", "env_steps") if name in facts}
+    words = [f"{name.replace('_', ' ')} {count:,}" for name, count in known.items()]
+    if facts.get("checkpoint_score") is not None:
+        words.append(f"checkpoint score {facts['checkpoint_score']:.1f}")
+    elif facts.get("policy") == "checkpoint":
+        words.append("no checkpoint score yet")
+    return ", ".join(words) or "saved by hand"
 
 
 def _current_policy(run: Path, settings: RunSettings, member: int, checkpoint: Policy) -> Policy:

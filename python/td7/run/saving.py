@@ -1,29 +1,34 @@
 """Saving a run's state and restoring it: safetensors, JSON and the replay's own files.
 
     state/      manifest.json, counters.json, learner.safetensors, episodes.safetensors,
-                replay-N.bin and its rows, replay-N.bin.rows/
+                replay-N.bin and its rows, replay-N.bin.rows/,
+                policy/seed-N/, the policies that are evaluated and exported
     state.old/  the state saved before it
+    policy/     a link to each of the state's policies, seed-N
 
-Each save is a new folder. Rows that have not changed since the state before are linked from there,
-so that a save takes the time of what has.
+Each save is a new folder. The policies are part of it, so that no kill leaves them apart. Rows that
+have not changed since the state before are linked from there, so that a save takes the time of what
+has.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors.numpy import save as save_numpy
 from safetensors.torch import save
 
 from td7.envs.native import is_native
-from td7.files.json_checks import integer, items, naming
+from td7.files.json_checks import integer, items, mapping, naming, text
 from td7.files.manifest import check_files, read_manifest, write_manifest
 from td7.files.tensors import read_arrays, read_tensors
 from td7.files.whole import SchemaError, read_json, sync, write_file, write_json
+from td7.policy.saved import Policy, load_policy
 from td7.rollout import Replay
-from td7.run.folder import FIRST_STATE
+from td7.run.folder import FIRST_STATE, policy_folder
 from td7.run.member_checks import (
     MOST_STEPS,
     check_actions,
@@ -34,7 +39,10 @@ from td7.run.members import counters, episode_actions, restore_member
 from td7.run.state import RunState
 from td7.updates.groups import Learners
 
+Content = TypeVar("Content")
 SCHEMA = "td7.state/4"
+POLICY_FILES = ("policy.json", "policy.safetensors")
+SUMS = mapping(".*", text("[0-9a-f]{64}", "a SHA-256"), 10**6)
 ADVICE = (
     ": resume it with the td7 that saved it, or start anew; its policies still evaluate and export"
 )
@@ -75,8 +83,58 @@ def _write_state(
         counters(run, simulations)
         | {"schema": SCHEMA, "wall_s": wall_s, "metrics_bytes": metrics_bytes},
     )
+    for member, seed in enumerate(run.settings.seeds):
+        where = policy_folder(partial, seed)
+        run.policy(member, run.collector.env_steps[member]).save(where)
+        sync(where)
+    sync(partial / "policy")
     write_manifest(partial, SCHEMA, known=_sums_of_rows(before))
     sync(partial)
+
+
+def link_policies(folder: Path, seeds: Sequence[int]) -> None:
+    """Make each policy/seed-N a link to the state's policy; OSError where it cannot be made.
+
+    Policies that an earlier td7 wrote there are replaced. Does nothing where no state holds one.
+    """
+    for seed in seeds:
+        link = policy_folder(folder, seed)
+        target = Path("..", policy_folder(Path("state"), seed))
+        if not policy_folder(folder / "state", seed).is_dir():
+            continue
+        if link.is_symlink() and link.readlink() == target:
+            continue
+        if not link.parent.exists():
+            link.parent.mkdir()
+        if link.is_dir() and not link.is_symlink():
+            if odd := sorted({path.name for path in link.iterdir()} - set(POLICY_FILES)):
+                raise OSError(
+                    f"{link} cannot be replaced: it holds {odd[0]}, which td7 did not write"
+                )
+            shutil.rmtree(link)
+        link.unlink(missing_ok=True)
+        link.symlink_to(target, target_is_directory=True)
+        sync(link.parent)
+
+
+def read_saved_policy(folder: Path, seed: int) -> Policy:
+    """Load a seed's policy from a run's latest sound state.
+
+    A run of a td7 whose states held no policies has it in policy/ alone. Raises ValueError, naming
+    it, for a file that is not as saved, or a run without a saved state.
+    """
+    state = latest(folder)
+    in_run = policy_folder(folder, seed)
+    if state is None and not in_run.exists():
+        raise ValueError(f"{folder} has no policy yet: no state was saved")
+    if state is None or not policy_folder(state, seed).is_dir():
+        return load_policy(in_run)
+    within = policy_folder(Path(), seed)
+    names = [str(within / name) for name in POLICY_FILES]
+    try:
+        return _read_sound(folder, names, lambda state: load_policy(state / within))
+    except SchemaError:
+        return load_policy(in_run)  # of another td7, whose policies may be read all the same
 
 
 def load_state(run: RunState, folder: Path) -> list[str]:
@@ -168,6 +226,20 @@ def read_learner(folder: Path, learners: Learners) -> tuple[Path, dict[str, Any]
 
     Raises ValueError naming the file that is not as saved.
     """
+
+    def read(state: Path) -> tuple[Path, dict[str, Any]]:
+        saved = read_json(state / "counters.json", SCHEMA)
+        _load_learners(state, learners, saved)
+        return state, saved
+
+    return _read_sound(folder, ("counters.json", "learner.safetensors"), read)
+
+
+def _read_sound(folder: Path, names: Sequence[str], read: Callable[[Path], Content]) -> Content:
+    """Return what `read` returns of the latest state in which files of these names are sound.
+
+    Raises ValueError naming the file that is not as saved.
+    """
     if latest(folder) is None:
         raise ValueError(f"{folder} holds no saved state")
     errors = []
@@ -175,12 +247,15 @@ def read_learner(folder: Path, learners: Learners) -> tuple[Path, dict[str, Any]
         for state in (folder / "state", folder / "state.old"):
             try:
                 manifest = read_json(state / "manifest.json", SCHEMA, ADVICE)
-                check_files(state, manifest["sha256"], ("counters.json", "learner.safetensors"))
-                saved = read_json(state / "counters.json", SCHEMA)
-                _load_learners(state, learners, saved)
+                with naming(state / "manifest.json"):
+                    SUMS(manifest.get("sha256"), "sha256")
+                check_files(state, manifest["sha256"], names)
+                content = read(state)
                 if read_json(state / "manifest.json", SCHEMA) == manifest:
-                    return state, saved
+                    return content
                 break  # it was replaced just now: once more
+            except SchemaError:
+                raise  # a whole state, of another td7
             except (OSError, ValueError) as error:
                 errors.append(error)
     raise errors[0] if errors else ValueError(f"{folder} was saved too often to be read")

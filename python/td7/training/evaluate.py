@@ -13,9 +13,9 @@ from td7.config import TD7Config
 from td7.envs.vector_args import at_least
 from td7.policy.acting import acts_in_cpp, make_acting
 from td7.policy.module import PolicyModule
-from td7.policy.saved import load_policy
 from td7.rollout import Episode, Rollouts, open_rollouts
-from td7.run.folder import policy_folder, read_settings
+from td7.run.folder import read_settings
+from td7.run.policies import moment_of, saved_policy
 
 MOST_AT_ONCE = 64  # episodes of `td7 eval`
 
@@ -109,6 +109,7 @@ class PolicyScore:
     seed: int
     policy: str
     returns: list[float]
+    saved_at: str  # updates, env steps and score of its run when it was saved
     cut: str = ""  # says which episodes did not end, if any
 
     def __str__(self) -> str:
@@ -116,7 +117,7 @@ class PolicyScore:
         episodes = len(self.returns)
         return (
             f"seed {self.seed} ({self.policy}): {mean:.1f} +- {std:.1f} over {episodes} episodes"
-            f"{self.cut and f'; {self.cut}'}"
+            f"{self.cut and f'; {self.cut}'}; policy saved at: {self.saved_at}"
         )
 
 
@@ -166,7 +167,7 @@ def evaluate_run(
     chosen = settings.seeds if seed is None else (seed,)
     scores = []
     for each in chosen:
-        policy = load_policy(policy_folder(run, each))
+        policy = saved_policy(run, each)
         rollouts = open_rollouts(
             settings.env,
             [eval_seed],
@@ -187,7 +188,7 @@ def evaluate_run(
                 cut += evaluated.cut
         finally:
             rollouts.close()
-        which = policy.metadata.get("policy", "unnamed")
+        which, saved_at = policy.metadata.get("policy", "unnamed"), moment_of(policy.metadata)
         text = cut_text(cut, len(returns), max_steps)
-        scores.append(PolicyScore(each, which, returns[:episodes], text))
+        scores.append(PolicyScore(each, which, returns[:episodes], saved_at, text))
     return scores

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from td7.envs import SimulationError
 from td7.policy.acting import Acting
-from td7.policy.saved import Policy
+from td7.policy.module import PolicyModule
 from td7.rollout import Behaviour
 from td7.run.state import RunState
 from td7.training.evaluate import Evaluated, cut_text, evaluate, evaluate_in_turn
@@ -185,7 +185,7 @@ def evaluate_through(
     """
     config = run.settings.config
     while (due := run.next_evaluation(member)) is not None and due <= steps:
-        policy = run.policy(member, 0 if run.settings.offline else due)
+        policy = run.policy_module(member, run.evaluated_policy)
         try:
             if not run.ready_to_evaluate(member):
                 return False
@@ -200,20 +200,18 @@ def evaluate_through(
         report.evaluation(member, due, evaluated)
         if text := cut_text(evaluated.cut, len(evaluated.returns), config.eval_max_steps):
             report.say_once(f"evaluation: {text}")
-        with report.going_on("policy/"):
-            report.policy(member, policy)
     return True
 
 
 def _evaluated(
-    run: RunState, member: int, policy: Policy, stopped: Callable[[], bool]
+    run: RunState, member: int, policy: PolicyModule, stopped: Callable[[], bool]
 ) -> Evaluated | None:
     """Evaluate a member's policy where the run evaluates; None when `stopped` cut it short."""
     config = run.settings.config
     if config.eval_in_training_env:
         episodes = config.eval_episodes
-        arguments = run.rollouts, member, policy.module, stopped, config.eval_max_steps
+        arguments = run.rollouts, member, policy, stopped, config.eval_max_steps
         return evaluate_in_turn(*arguments, episodes)
     if run.eval_rollouts is None:
         return Evaluated([], [])
-    return evaluate(run.eval_rollouts, member, policy.module, stopped, config.eval_max_steps)
+    return evaluate(run.eval_rollouts, member, policy, stopped, config.eval_max_steps)

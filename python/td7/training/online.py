@@ -37,9 +37,10 @@ def train(
 
     `config` chooses the algorithm, by default TD7.
 
-    A SIGINT or SIGTERM stops at the next update or step, with the state saved. Raises ValueError
-    for an environment or argument that cannot be trained, FileExistsError for a folder in use,
-    SimulationError (state saved) when an environment fails or returns a value that is not finite.
+    A SIGINT, SIGTERM or SIGHUP stops at the next update or step, with the state saved. Raises
+    ValueError for an environment or argument that cannot be trained, FileExistsError for a folder
+    in use, SimulationError (state saved) when an environment fails or returns a value that is not
+    finite.
     """
     settings = checked_settings(env, seeds, total_steps, config or TD7Config(), device)
     return begin(settings, run or RunConfig())

@@ -12,10 +12,9 @@ import numpy as np
 from td7.config import RunConfig
 from td7.files.whole import write_json
 from td7.machine import describe_machine
-from td7.policy.saved import Policy
-from td7.run.folder import policy_folder
 from td7.run.metrics import MetricsWriter, Row
 from td7.run.placement import idle_envs
+from td7.run.saving import link_policies
 from td7.run.state import RunState
 from td7.training.display import Progress
 from td7.training.evaluate import Evaluated
@@ -98,14 +97,15 @@ class Report:
     def finish(self) -> None:
         """Write what could not be written on the way; OSError where it still cannot."""
         if self.run.finished():
-            for member, env_steps in enumerate(self.run.collector.env_steps):
+            for member in range(len(self.run.settings.seeds)):
                 self.round(member, least_steps=1)  # what a longer run would have gone on with
-                self.policy(member, self.run.policy(member, env_steps))
+        link_policies(self.folder, self.run.settings.seeds)
         self.metrics.flush()
 
-    def policy(self, member: int, policy: Policy) -> None:
-        """Write the policy of a seed into the run folder; OSError where it cannot be written."""
-        policy.save(policy_folder(self.folder, self.run.settings.seeds[member]))
+    def policies(self) -> None:
+        """Let policy/ show the policies of the latest state."""
+        with self.going_on("policy/"):
+            link_policies(self.folder, self.run.settings.seeds)
 
     def wall_s(self) -> float:
         """Return the seconds that the run has taken, earlier sittings included."""

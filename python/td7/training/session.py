@@ -50,6 +50,7 @@ def sit(state: RunState, folder: Path, run: RunConfig, notes: Sequence[str] = ()
     with StopSignal() as stopped, Report(state, folder, run) as report:
         for note in notes:
             report.say(note)
+        report.policies()  # a kill may have come between a save and this
         breaks = Breaks(
             stopped, lambda: sum(report.progress.steps), run.save_every_s, run.save_every_steps
         )
@@ -91,6 +92,8 @@ def _save(state: RunState, folder: Path, report: Report, stopped: StopSignal) ->
     except OSError as error:
         kept = "the last one stays" if latest(folder) else "there is none yet"
         raise OSError(f"the state could not be saved, and {kept}: {error}") from error
+    else:
+        report.policies()
     finally:
         stopped.hold = False
 

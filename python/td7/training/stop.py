@@ -11,7 +11,10 @@ from typing import Any
 
 
 class StopSignal:
-    """Within the context the first SIGINT or SIGTERM asks for a stop, the second one interrupts."""
+    """Within the context the first SIGINT, SIGTERM or SIGHUP asks for a stop, a second interrupts.
+
+    A SIGHUP that is ignored, as under nohup, stays ignored.
+    """
 
     def __init__(self) -> None:
         self.hold = False  # while True, a further signal waits
@@ -21,7 +24,9 @@ class StopSignal:
     def __enter__(self) -> StopSignal:
         # only the main thread may install handlers; elsewhere the caller's own remain
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                    continue
                 self._previous[number] = signal.signal(number, self._handle)
         return self
 
