@@ -33,6 +33,8 @@ SETTINGS = record(
         "start": either(exactly(None), text(r"(?s).{1,4096}", "the name of a run")),
         "kept_replay": flag,
         "wide_seeds": flag,
+        "env_folder": either(exactly(None), text(r"(?s).{1,4096}", "a folder")),
+        "env_folder_from_run": either(exactly(None), text(r"(?s).{1,4096}", "a folder")),
     }
 )
 CONFIGS = ("config.json", "config.json.old")  # the second of a run that is being replaced
@@ -57,6 +59,8 @@ class RunSettings:
     start: str | None = None  # the run whose networks it began with
     kept_replay: bool = False  # and whose transitions
     wide_seeds: bool = False  # of 64 bits for every environment, as runs of before have
+    env_folder: str | None = None  # of the environment's code, where its name is FILE.py or MODULE
+    env_folder_from_run: str | None = None  # the same, from the run folder
 
     @property
     def offline(self) -> bool:
@@ -136,6 +140,7 @@ def read_settings(folder: Path) -> RunSettings:
         raise ValueError(f"{folder} holds no run (no config.json)")
     # runs of before have not
     later = {"dataset": None, "start": None, "kept_replay": False, "wide_seeds": True}
+    later |= {"env_folder": None, "env_folder_from_run": None}
     content = later | read_json(path, SCHEMA)
     try:
         SETTINGS(content, "")

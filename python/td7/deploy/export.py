@@ -28,6 +28,7 @@ from td7.deploy.cpp_source import write_cpp
 from td7.deploy.graph_files import write_exported, write_onnx, write_torchscript
 from td7.deploy.native import NativePolicy
 from td7.deploy.policy import FACTS, Policy
+from td7.deploy.run_env import env_of_run
 from td7.deploy.run_policy import Which, policy_of_run
 from td7.deploy.vectors import make_vectors
 from td7.deploy.verify import largest_difference, verify
@@ -35,6 +36,7 @@ from td7.envs.signals import Signals, signals
 from td7.files import sync, write_file
 from td7.machine import versions
 from td7.manifest import write_manifest
+from td7.run_folder import read_settings
 
 Format = Literal["onnx", "torchscript", "torch-export", "cpp"]
 ONNX = ("onnx", "onnxscript", "onnxruntime")
@@ -49,12 +51,14 @@ def export(
     formats: Sequence[Format] = ("onnx", "torchscript"),
     which: Which | None = None,
     untrained: bool = False,
+    env: str | None = None,
 ) -> float:
     """Export the policy of a run as a bundle folder, verified before it is moved into place.
 
     `which` is `checkpoint` or `current`; by default it is the policy that the run evaluates. The
     run's environment is made to draw test vectors and to drive it; the run itself is only read. A
-    policy that has made no update is refused unless `untrained`.
+    policy that has made no update is refused unless `untrained`. `env` takes the place of the run's
+    environment: one of the same sizes and bounds.
 
     Returns the largest difference from eager torch over all graphs and formats (actions in units of
     half their range). Raises ValueError for a folder that holds no run, a seed or policy that the
@@ -76,6 +80,7 @@ def export(
             f"the policy of {run} has made 0 updates, so it has learned nothing: train it further, "
             "or export it with untrained (--untrained)"
         )
+    policy.metadata["env"] = env_of_run(run, read_settings(run), env, policy.module)
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
