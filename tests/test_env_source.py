@@ -76,15 +76,22 @@ def test_the_code_of_an_environment_is_found_from_another_folder_and_where_it_mo
 
     done = in_another_process(project / "runs" / "one", tmp_path / "elsewhere")
     assert done.returncode == 0, done.stderr
+    if name == "module-task":
+        return  # it is found as a module of Gymnasium's is
     shutil.move(project, tmp_path / "moved")
     done = in_another_process(tmp_path / "moved" / "runs" / "one", tmp_path / "elsewhere-again")
     assert done.returncode == 0, done.stderr
 
-    run = tmp_path / "moved" / "runs" / "one"
-    (tmp_path / "moved" / file).unlink()
-    done = in_another_process(run, tmp_path / "nowhere")
-    assert "there is no " in done.stderr.splitlines()[-1]
-    assert "name the environment with env (--env)" in done.stderr.splitlines()[-1]
+
+def test_code_that_is_nowhere_is_named_with_what_helps(whole, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    path, content = run / "config.json", json.loads((run / "config.json").read_text())
+    for env in ("gone/robot.py:Mine", "package_that_is_gone.robot:Mine-v0"):
+        path.write_text(json.dumps(content | {"env": env, "env_folder": str(tmp_path)}))
+        for command in ("eval", "export", "collect", "resume"):
+            with pytest.raises(ValueError, match=r"there is no .*: name the .* env \(--env\)"):
+                use(command, run, None, tmp_path)
 
 
 def use(command, run, env, out):
