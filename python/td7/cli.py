@@ -28,7 +28,7 @@ app = tyro.extras.SubcommandApp()
 @app.command
 def train(
     *,
-    env: str = DEFAULT_ENV,
+    env: str | None = None,
     seeds: str = "0",
     total_steps: int | None = None,
     device: str = "auto",
@@ -42,7 +42,8 @@ def train(
 
     Args:
         env: Gymnasium id with 1-D Box observations and finite Box actions, or a task of your own:
-            my_robot.py:MyTask.
+            my_robot.py:MyTask. HalfCheetah-v5 by default. With --resume: in place of the run's own,
+            of the same sizes and bounds.
         seeds: Seeds to train at once: 3 or 0,1,5 or 0:10 (ten seeds).
         total_steps: Environment steps of each seed (of an offline run that is resumed, updates);
             300000, or the resumed run's own.
@@ -59,7 +60,7 @@ def train(
 
     wanted = 300_000 if total_steps is None else total_steps
     if resume is not None:
-        result = resume_run(resume, total_steps=total_steps, run=run)
+        result = resume_run(resume, total_steps=total_steps, run=run, env=env)
     elif start is not None:
         result = train_from(
             start,
@@ -71,7 +72,7 @@ def train(
         )
     else:
         result = train(
-            env,
+            env or DEFAULT_ENV,
             seeds=parse_seeds(seeds),
             total_steps=wanted,
             config=config,
@@ -130,6 +131,7 @@ def collect(
     collect_seed: int = 0,
     num_threads: int = 0,
     eval_max_steps: int | None = None,
+    env: str | None = None,
 ) -> int:
     """Collect a Minari data set with a policy of a run.
 
@@ -144,6 +146,7 @@ def collect(
         collect_seed: Seed of the episodes: another one for other data.
         num_threads: C++ threads that run environments; 0 for one a processor.
         eval_max_steps: Steps after which an episode is cut; by default as the run was trained.
+        env: Environment in place of the run's own, of the same sizes and bounds.
     """
     from td7.datasets.record import collect as collect_dataset
 
@@ -157,6 +160,7 @@ def collect(
         collect_seed=collect_seed,
         num_threads=num_threads,
         max_steps=eval_max_steps,
+        env=env,
     )
     print(
         f"{out}: {facts.transitions:,} transitions, episodes: {facts.episodes}, "
@@ -174,6 +178,7 @@ def evaluate(
     eval_seed: int = 1000,
     eval_max_steps: int | None = None,
     num_envs: int | None = None,
+    env: str | None = None,
 ) -> int:
     """Evaluate the policy of every seed (or one) of a run without exploration noise.
 
@@ -185,6 +190,7 @@ def evaluate(
         eval_max_steps: Steps after which an episode is cut; by default as the run was trained.
         num_envs: Environments that run at once; by default as many as episodes, 64 at most, or one
             for a run with --eval-in-training-env or --eval-episodes 0.
+        env: Environment in place of the run's own, of the same sizes and bounds.
     """
     from td7.training.evaluate import evaluate_run
 
@@ -195,6 +201,7 @@ def evaluate(
         eval_seed=eval_seed,
         max_steps=eval_max_steps,
         num_envs=num_envs,
+        env=env,
     )
     for result in results:
         print(result)
@@ -210,6 +217,7 @@ def export(
     seed: int | None = None,
     which: Literal["checkpoint", "current"] | None = None,
     untrained: bool = False,
+    env: str | None = None,
 ) -> int:
     """Export a run's policy and encoders as a bundle that is verified before it appears.
 
@@ -220,6 +228,7 @@ def export(
         seed: Which seed of the run, when it has several.
         which: checkpoint or current; by default the policy that the run evaluates.
         untrained: Export the policy even if it has made no update.
+        env: Environment in place of the run's own, of the same sizes and bounds.
     """
     from td7.deploy.bundle import SCHEMA
     from td7.deploy.export import export as export_bundle
@@ -228,7 +237,7 @@ def export(
 
     formats: Any = format.split(",")
     difference = export_bundle(
-        run, out, seed=seed, formats=formats, which=which, untrained=untrained
+        run, out, seed=seed, formats=formats, which=which, untrained=untrained, env=env
     )
     facts = read_json(out / "manifest.json", SCHEMA)
     print(f"policy: seed {facts.get('seed')} ({facts.get('policy')}), saved at: {moment_of(facts)}")

@@ -209,7 +209,7 @@ def test_an_environment_that_is_not_the_bundles_is_refused(arm):
     ):
         list(trial.report(bundle, "Toy/Point-v0"))
     bundle.policy.high[0] += 1
-    with pytest.raises(ValueError, match="env must have the bundle's action bounds"):
+    with pytest.raises(ValueError, match="env must have the policy's action bounds"):
         list(trial.report(bundle, ARM))
 
 

@@ -22,6 +22,7 @@ from td7.policy.saved import Policy
 from td7.rollout import Behaviour, Rollouts, Rows, open_rollouts
 from td7.rollout.rollouts import env_seeds
 from td7.run.dataset_facts import DatasetFacts, reference_scores
+from td7.run.environment import env_of_run
 from td7.run.folder import read_settings
 from td7.run.policies import policy_of_run
 
@@ -40,6 +41,7 @@ def collect(
     collect_seed: int = 0,
     num_threads: int = 0,
     max_steps: int | None = None,
+    env: str | None = None,
 ) -> DatasetFacts:
     """Collect `steps` transitions with a run's policy and write them to the new folder `out`.
 
@@ -47,7 +49,8 @@ def collect(
     They act with normal noise, its deviation `noise` in units of half an action's range; `random`
     is uniform; `mixture` takes an episode of each in turn. The last episode is cut where the steps
     are done, and any episode after max_steps (by default the run's eval_max_steps); the run's own
-    max_episode_steps holds here, too. Rows are float32. Where `out` lies below Minari's own folder,
+    max_episode_steps holds here, too. `env` takes the place of the run's environment: one of the
+    same sizes and bounds. Rows are float32. Where `out` lies below Minari's own folder,
     `minari.load_dataset` finds it. Raises ValueError for a bad argument or a run without that
     policy, FileExistsError where `out` exists.
     """
@@ -70,8 +73,10 @@ def collect(
             f"policy must not be mixture, which opens several environments: {run} has one"
         )
     policies, behaviours = _policies(run, seed, policy, noise)
+    found = env_of_run(run, settings, env, policies[0].module)
+    policies[0].metadata["env"] = found
     rollouts = open_rollouts(
-        policies[0].metadata["env"],
+        found,
         env_seeds(collect_seed, len(policies)),
         at_once,
         num_threads=num_threads,

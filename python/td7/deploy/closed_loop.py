@@ -39,7 +39,7 @@ def check_fits(env: str, policy: PolicyModule) -> None:
         raise ValueError(f"env must be of {sizes} observations and actions, {env} is of {given}")
     bounds = policy.low.numpy(), policy.high.numpy()
     if not all(map(np.array_equal, bounds, (np.float32(action.low), np.float32(action.high)))):
-        raise ValueError(f"env must have the bundle's action bounds, {env} has {action}")
+        raise ValueError(f"env must have the policy's action bounds, {env} has {action}")
 
 
 def drive(env: str, act: Run, steps: int = STEPS, seed: int = 0) -> Driven:

@@ -35,6 +35,8 @@ from td7.machine import versions
 from td7.policy.acting import acts_in_cpp
 from td7.policy.native import NativePolicy
 from td7.policy.saved import FACTS, Policy
+from td7.run.environment import env_of_run
+from td7.run.folder import read_settings
 from td7.run.policies import Which, policy_of_run
 
 Format = Literal["onnx", "torchscript", "torch-export", "cpp"]
@@ -50,12 +52,14 @@ def export(
     formats: Sequence[Format] = ("onnx", "torchscript"),
     which: Which | None = None,
     untrained: bool = False,
+    env: str | None = None,
 ) -> float:
     """Export the policy of a run as a bundle folder, verified before it is moved into place.
 
     `which` is `checkpoint` or `current`; by default it is the policy that the run evaluates. The
     run's environment is made to draw test vectors and to drive it; the run itself is only read. A
-    policy that has made no update is refused unless `untrained`.
+    policy that has made no update is refused unless `untrained`. `env` takes the place of the run's
+    environment: one of the same sizes and bounds.
 
     Returns the largest difference from eager torch over all graphs and formats (actions in units of
     half their range). Raises ValueError for a folder that holds no run, a seed or policy that the
@@ -79,6 +83,7 @@ def export(
             f"the policy of {run} has made 0 updates, so it has learned nothing: train it further, "
             "or export it with untrained (--untrained)"
         )
+    policy.metadata["env"] = env_of_run(run, read_settings(run), env, policy.module)
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
-from td7.envs.simulations import Stepped, place
+from td7.envs.simulations import Stepped, of_simulation, place
 from td7.extension import core
 
 # An error of the physics, or a value that is not finite; the same class in C++.
@@ -103,9 +103,8 @@ class GymnasiumSimulations:
             return getattr(env, name)(*args, **kwargs)
         except Exception as error:
             raised = f"{type(error).__name__}: {error} ({place(error)})"
-            raise RuntimeError(
-                f"{self._env_id}: {name} of simulation {sim} raised {raised}"
-            ) from error
+            text = f"{self._env_id}: {name} of simulation {sim} raised {raised}"
+            raise of_simulation(RuntimeError(text), sim) from error
 
     def _env(self, sim: int) -> gymnasium.Env[Any, Any]:
         env = self._envs[sim]

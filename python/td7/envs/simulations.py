@@ -60,6 +60,18 @@ class Simulations(Protocol):
         """Release what the simulations hold."""
 
 
+def of_simulation(error: RuntimeError, sim: int) -> RuntimeError:
+    """Return the error with the number of the simulation that failed, for `failed_simulation`."""
+    vars(error)["sim"] = int(sim)
+    return error
+
+
+def failed_simulation(error: RuntimeError) -> int | None:
+    """Return the number of the simulation that an error is of, None where it does not know it."""
+    sim: int | None = vars(error).get("sim")
+    return sim
+
+
 def place(error: BaseException) -> str:
     """Return `file.py, line 12`: the last line of an error's traceback outside of packages."""
     frames = traceback.extract_tb(error.__traceback__)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from td7 import draws
 from td7.envs import SimulationError, Simulations
+from td7.envs.simulations import failed_simulation
 from td7.policy.acting import Acting
 from td7.rollout.rollouts import (
     Behaviour,
@@ -103,7 +105,8 @@ class SteppedRollouts:
             left[list(failed)] = 0
             failures += failed.values()
         if failures:
-            raise SimulationError("; ".join(failures[:3]))
+            more = f"; and {len(failures) - 3} more" if len(failures) > 3 else ""
+            raise SimulationError("; ".join(failures[:3]) + more)
 
     def episode(self, member: int, sim: int) -> Episode:
         """Return a simulation's episode so far."""
@@ -219,7 +222,8 @@ class SteppedRollouts:
             self._new_seeds.get(sim) if self._seeded[sim] else self._env_seeds[sim] for sim in sims
         ]
         began = [self._generator(sim) for sim in sims]
-        given = self.simulations.reset(np.array(sims), seeds)
+        with self._naming_the_member():
+            given = self.simulations.reset(np.array(sims), seeds)
         for sim in sims:
             self._new_seeds.pop(sim, None)
         obs = np.array(given, np.float32, order="C")
@@ -268,7 +272,8 @@ class SteppedRollouts:
 
     def _step(self, sims: Sequence[int], actions: Float32, bounded: Float32) -> dict[int, str]:
         """Step simulations; returns what is wrong with those that failed."""
-        obs, reward, terminated, truncated = self.simulations.step(np.array(sims), bounded)
+        with self._naming_the_member():
+            obs, reward, terminated, truncated = self.simulations.step(np.array(sims), bounded)
         rows = np.array(obs, np.float32, order="C")  # an environment may reuse its arrays
         obs_finite = np.isfinite(rows).min(axis=1).tolist()
         reward_finite = np.isfinite(reward.astype(np.float32)).tolist()
@@ -294,6 +299,18 @@ class SteppedRollouts:
             episode.ended = episode.terminated or bool(truncated[place])
             episode.running = not episode.ended
         return failed
+
+    @contextmanager
+    def _naming_the_member(self) -> Iterator[None]:
+        """Put seed, simulation and step before an error that knows its simulation's number."""
+        try:
+            yield
+        except RuntimeError as error:
+            sim = failed_simulation(error)
+            if sim is None:
+                raise
+            named = type(error)(f"{self._where(sim)}: {error}")
+            raise named from error.__cause__ or error
 
     def _taken(self, sim: int) -> np.int64:
         return self._steps[sim // self.num_envs, sim % self.num_envs]

@@ -44,6 +44,8 @@ SETTINGS = record(
         "start": either(exactly(None), text(r"(?s).{1,4096}", "the name of a run")),
         "kept_replay": flag,
         "wide_seeds": flag,
+        "env_folder": either(exactly(None), text(r"(?s).{1,4096}", "a folder")),
+        "env_folder_from_run": either(exactly(None), text(r"(?s).{1,4096}", "a folder")),
     }
 )
 CONFIG_FILES = ("config.json", "config.json.old")  # the second of a run that is being replaced
@@ -68,6 +70,8 @@ class RunSettings:
     start: str | None = None  # the run whose networks it began with
     kept_replay: bool = False  # and whose transitions
     wide_seeds: bool = False  # of 64 bits for every environment, as runs of before have
+    env_folder: str | None = None  # of the environment's code, where its name is FILE.py or MODULE
+    env_folder_from_run: str | None = None  # the same, from the run folder
 
     @property
     def offline(self) -> bool:
@@ -146,12 +150,10 @@ def read_settings(folder: Path) -> RunSettings:
     path = folder / "config.json"
     if not path.is_file():
         raise ValueError(f"{folder} holds no run (no config.json)")
-    before: dict[str, Any] = {
-        "algorithm": "td7",
-        "dataset": None,
-        "start": None,
-    }  # added since td7.run/1
+    # added since td7.run/1
+    before: dict[str, Any] = {"algorithm": "td7", "dataset": None, "start": None}
     before |= {"kept_replay": False, "wide_seeds": True}
+    before |= {"env_folder": None, "env_folder_from_run": None}
     content = before | read_json(path, SCHEMA)
     try:
         SETTINGS(content, "")

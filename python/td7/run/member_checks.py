@@ -46,6 +46,8 @@ def check_counters(saved: Any, settings: RunSettings, *, native: bool) -> None:
     native: whether the simulations are in C++, which have a generator from the start.
     """
     members, total = len(settings.seeds), min(settings.total_steps, MOST_STEPS)
+    failed = isinstance(saved, dict) and "failures" in saved
+    failures = {"failures": integer(1, 2**53)} if failed else {}
     record(
         {
             "updates": items(
@@ -55,6 +57,7 @@ def check_counters(saved: Any, settings: RunSettings, *, native: bool) -> None:
             "wall_s": number(0, 1e12),
             "metrics_bytes": integer(0, 2**63 - 1),
         }
+        | failures
     )(saved, "")
     for member, each in enumerate(saved["members"]):
         where = f"members[{member}]"

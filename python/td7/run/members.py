@@ -46,6 +46,7 @@ def counters(run: RunState, simulations: Sequence[Sequence[SimulationState]]) ->
     return {
         "updates": run.learners.updates,
         "members": members,
+        **({"failures": run.failures} if run.failures else {}),
     }
 
 

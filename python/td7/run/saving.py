@@ -162,6 +162,7 @@ def load_state(run: RunState, folder: Path) -> list[str]:
             if owes and not replay.size(place):
                 raise ValueError(f"members[{member}].debt must be 0 where the replay is empty")
     run.wall_s, run.metrics_bytes = saved["wall_s"], saved["metrics_bytes"]
+    run.failures = saved.get("failures", 0)
     for member, mine in enumerate(members):
         with naming(state / "counters.json"):
             lost = restore_member(run, member, mine, actions)

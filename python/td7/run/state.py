@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ import torch
 from td7.agent import make_algorithm
 from td7.agent.checkpoint import CheckpointRule, Decision
 from td7.config import AlgorithmConfig, RunConfig
+from td7.envs import SimulationError
 from td7.policy.acting import Acting, acts_in_cpp, make_acting
 from td7.policy.module import PolicyModule, policy_module
 from td7.policy.saved import Policy
@@ -72,6 +74,7 @@ class RunState:
         self.evaluated = [-1 for _ in seeds]  # steps at the last evaluation
         self.checkpoint_steps = [0 for _ in seeds]
         self.recent_episodes: list[list[Episode]] = [[] for _ in seeds]
+        self.failures = 0  # simulations that have failed, in earlier sittings too
         self.wall_s = 0.0  # of the sittings before this one
         self.metrics_bytes = 0  # of metrics.jsonl at the last save
 
@@ -236,6 +239,20 @@ class RunState:
             self.checkpoint_steps[member] = self.collector.env_steps[member]
         if decision is not Decision.CONTINUE:
             self.debts[member] = rule.debt
+
+    def count_failure(self, error: RuntimeError) -> RuntimeError:
+        """Count the simulations that failed by an error; return it with the count before its text.
+
+        Rollouts begin the text of each failed simulation by its seed.
+        """
+        text = str(error)
+        unnamed = re.search(r"; and (\d+) more$", text)
+        named = len(re.findall(r"(?:^|; )seed \d+,", text))
+        self.failures += max(1, named) + (int(unnamed[1]) if unnamed else 0)
+        kind = SimulationError if isinstance(error, SimulationError) else RuntimeError
+        counted = kind(f"simulation failures of this run so far: {self.failures}; {text}")
+        counted.__cause__ = error.__cause__ or error
+        return counted
 
     def collecting_policies(self, members: Sequence[int]) -> list[Acting]:
         """Return every member's policy as it acts [P], those of `members` as they are now."""

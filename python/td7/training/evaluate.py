@@ -14,6 +14,7 @@ from td7.envs.vector_args import at_least
 from td7.policy.acting import acts_in_cpp, make_acting
 from td7.policy.module import PolicyModule
 from td7.rollout import Episode, Rollouts, open_rollouts
+from td7.run.environment import env_of_run
 from td7.run.folder import read_settings
 from td7.run.policies import moment_of, saved_policy
 
@@ -140,10 +141,12 @@ def evaluate_run(
     num_threads: int = 0,
     max_steps: int | None = None,
     num_envs: int | None = None,
+    env: str | None = None,
 ) -> list[PolicyScore]:
     """Evaluate the saved policy of every seed of a run, or of one, on the same episodes' starts.
 
-    The environment's code is run as the run's config.json names it, and so is its time limit. An
+    The environment's code is run as the run's config.json names it, or `env` in its place: one of
+    the same sizes and bounds. Its time limit is the run's. An
     episode that has not ended after max_steps (by default the run's eval_max_steps) is cut.
     `num_envs` environments run at once: by default one for each episode, MOST_AT_ONCE at most, and
     a single one for a run that has none but its training environment. They have a seed each, so
@@ -169,7 +172,7 @@ def evaluate_run(
     for each in chosen:
         policy = saved_policy(run, each)
         rollouts = open_rollouts(
-            settings.env,
+            env_of_run(run, settings, env, policy.module),
             [eval_seed],
             num_envs,
             num_threads=num_threads,

@@ -126,7 +126,7 @@ def _collect(run: RunState, turn: Sequence[int], report: Report, breaks: Breaks)
         for member in members:  # a member whose wave is whole goes on as it would alone
             _count_wave(run, member, report, breaks)
         if failure is not None:
-            raise failure
+            raise run.count_failure(failure)
 
 
 def _take_step(run: RunState, member: int, policies: Sequence[Acting]) -> None:
@@ -135,6 +135,9 @@ def _take_step(run: RunState, member: int, policies: Sequence[Acting]) -> None:
     try:
         ended = run.collector.step(member, policies, run.settings.total_steps - before)
         run.recent_episodes[member] += ended
+    except RuntimeError as error:
+        counted = run.count_failure(error)
+        raise counted from counted.__cause__
     finally:
         run.debts[member] = run.collector.env_steps[member] - before
 
@@ -193,7 +196,8 @@ def evaluate_through(
         except RuntimeError as error:
             kind = SimulationError if isinstance(error, SimulationError) else RuntimeError
             step = "update" if run.settings.offline else "env step"
-            raise kind(f"evaluation at {step} {due}: {error}") from error
+            counted = run.count_failure(error)
+            raise kind(f"evaluation at {step} {due}: {counted}") from error
         if evaluated is None:
             return False
         run.evaluated[member] = due

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from td7.config import AlgorithmConfig, RunConfig, TD7Config
+from td7.run.environment import env_of_run, with_code_folder
 from td7.run.folder import (
     RunSettings,
     check_free,
@@ -71,7 +72,8 @@ def train_from(
     if not config.max_episode_steps:  # the environment is that run's, its time limit included
         limit = source.config.max_episode_steps
         config = dataclasses.replace(config, max_episode_steps=limit)
-    settings = checked_settings(source.env, source.seeds, total_steps, config, device)
+    env = env_of_run(start, source)
+    settings = checked_settings(env, source.seeds, total_steps, config, device)
     settings = dataclasses.replace(settings, start=str(start.absolute()), kept_replay=keep_replay)
     if Path(run.out or default_folder(settings)).resolve() == start.resolve():
         raise ValueError(f"out must be another folder than {start}, the run to start from")
@@ -94,6 +96,7 @@ def begin(
     It returns what is to be told. A run that is replaced goes only once that state is saved.
     """
     folder = Path(run.out or default_folder(settings))
+    settings = with_code_folder(settings, folder)
     with memory_named(settings.device):
         check_free(folder, run.overwrite)
         state = RunState(settings, run)

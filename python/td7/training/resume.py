@@ -6,7 +6,10 @@ import dataclasses
 from pathlib import Path
 
 from td7.config import RunConfig
-from td7.run.folder import RunSettings, locked, read_settings, write_settings
+from td7.policy.module import PolicyModule
+from td7.policy.saved import load_policy
+from td7.run.environment import env_of_run, with_code_folder
+from td7.run.folder import RunSettings, locked, policy_folder, read_settings, write_settings
 from td7.run.placement import check_device
 from td7.run.saving import latest, load_state
 from td7.run.state import RunState
@@ -16,7 +19,11 @@ NO_STATE = "no state was saved: the run starts again from its first step"
 
 
 def resume(
-    folder: str | Path, *, total_steps: int | None = None, run: RunConfig | None = None
+    folder: str | Path,
+    *,
+    total_steps: int | None = None,
+    run: RunConfig | None = None,
+    env: str | None = None,
 ) -> TrainResult:
     """Continue a run from its saved state, with its own settings, to its own or a later end.
 
@@ -24,7 +31,8 @@ def resume(
     threads. (The evaluation at an end that is no multiple of eval_every is one more: past such an
     end evaluations have other episodes than those of a run that was longer from the start.) An
     online run that was killed before its first save starts again. The environment's
-    code, such as the file of a task, is run as config.json names it.
+    code, such as the file of a task, is run as config.json names it, or `env` in its place: one of
+    the same sizes and bounds, which is then the run's.
 
     Raises ValueError for a folder that holds no run or no state, a file that is not as it was
     saved, a device that is not there, or an end that the run has already passed.
@@ -39,6 +47,9 @@ def resume(
         settings = dataclasses.replace(settings, total_steps=total_steps)
     check_device(settings.device)
     run = run or RunConfig()
+    found = env_of_run(folder, settings, env, _saved_policy(folder, settings) if env else None)
+    if found != settings.env:
+        settings = with_code_folder(dataclasses.replace(settings, env=found), folder)
     with memory_named(settings.device):
         state = RunState(settings, run)
         try:
@@ -53,6 +64,12 @@ def resume(
                 return sit(state, folder, run, notes)
         finally:
             state.close()
+
+
+def _saved_policy(folder: Path, settings: RunSettings) -> PolicyModule | None:
+    """Return the policy that says sizes and bounds, None where none was saved yet."""
+    path = policy_folder(folder, settings.seeds[0])
+    return load_policy(path).module if path.exists() else None
 
 
 def _nothing_saved(settings: RunSettings) -> str:

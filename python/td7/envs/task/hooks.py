@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td7.envs.gymnasium import SimulationError
-from td7.envs.simulations import place
+from td7.envs.simulations import of_simulation, place
 from td7.envs.task.definition import Sims, Task
 from td7.envs.task.random import SimulationRandom
 
@@ -77,10 +77,11 @@ def check_finite(
     if len(first) == 2:
         named = f" ({task.obs_names[first[1]]})" if task.obs_names else ""
         entry = f" in entry {first[1]}{named}"
-    raise SimulationError(
+    text = (
         f"{_name(task, hook)} must return finite numbers, got {rows[first]}{entry} "
         f"in simulation {sims[first[0]]} at step {steps[first[0]]}"
     )
+    raise of_simulation(SimulationError(text), sims[first[0]])
 
 
 def _numbers(

@@ -25,7 +25,7 @@ def names_task(env: str) -> bool:
     if not where or where.endswith(".py") or not name.isidentifier():
         return where.endswith(".py")
     try:
-        with _importable(Path.cwd()):
+        with importable(Path.cwd()):
             module = importlib.import_module(where)
     except ImportError:
         return False
@@ -65,7 +65,7 @@ def load_task(name: str) -> type[Task]:
     if file and not file.is_file():
         raise ValueError(f"task {name!r}: there is no file {file.resolve()}")
     try:
-        with _importable(file.resolve().parent if file else Path.cwd()):
+        with importable(file.resolve().parent if file else Path.cwd()):
             module = _run_file(file) if file else importlib.import_module(where)
     except (Exception, SystemExit) as error:
         missing = f"{error.name}." if isinstance(error, ModuleNotFoundError) else "?"
@@ -103,7 +103,7 @@ def _run_file(path: Path) -> ModuleType:
 
 
 @contextmanager
-def _importable(folder: Path) -> Iterator[None]:
+def importable(folder: Path) -> Iterator[None]:
     """Let what lies in a folder be imported, as when Python runs a file in it."""
     sys.path.insert(0, str(folder))
     try:

@@ -16,6 +16,7 @@ from mujoco import batch
 from numpy.typing import ArrayLike, NDArray
 
 from td7.envs.gymnasium import SimulationError
+from td7.envs.simulations import of_simulation
 from td7.envs.task import hooks
 from td7.envs.task.definition import Sims, Task
 from td7.envs.task.model import action_bounds, collected_warnings, compile_model
@@ -189,9 +190,8 @@ class TaskSimulations:
             row, kind = np.argwhere(diverged)[0]
             sim, warning = sims[row], _DIVERGED[kind]
             text = mujoco.mju_warningText(warning, int(self._batch.warning[sim, warning, 0]))
-            raise SimulationError(
-                f"{self.name}: simulation {sim} diverged at step {self._steps[sim]}: {text}"
-            )
+            text = f"{self.name}: simulation {sim} diverged at step {self._steps[sim]}: {text}"
+            raise of_simulation(SimulationError(text), sim)
 
     def _reset(self, sims: Sims, generators: SimulationGenerators) -> None:
         random = generators.random(sims)
@@ -220,10 +220,11 @@ class TaskSimulations:
         except batch.SimulationError as error:
             first, others = int(error.ids[0]), len(error.ids) - 1
             more = f" (and {others} others failed)" if others else ""
-            raise SimulationError(
+            text = (
                 f"{self.name}: simulation {first} failed at step {self._steps[first]}{more}: "
                 f"MuJoCo: {self._batch.error(first)}"
-            ) from error
+            )
+            raise of_simulation(SimulationError(text), first) from error
 
     def _attach(self, model: Any) -> None:
         task = self.task
