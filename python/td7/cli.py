@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from tyro.conf import OmitArgPrefixes, Positional
 
 from td7.config import RunConfig, TD7Config
+from td7.terminal import output_that_never_raises, say, stdout_is_lost, terminal_text
 
 if TYPE_CHECKING:
     from td7.training.sitting import TrainResult
@@ -164,7 +165,7 @@ def collect(
         collect_seed=collect_seed,
         num_threads=num_threads,
     )
-    print(
+    say(
         f"{out}: {facts.transitions:,} transitions, episodes: {facts.episodes}, "
         f"mean return {facts.mean_return:.1f}"
     )
@@ -186,8 +187,8 @@ def evaluate(
     from td7.training.evaluate import evaluate_run
 
     for result in evaluate_run(run, seed=seed, episodes=episodes, eval_seed=eval_seed):
-        print(result)
-    return 0
+        say(str(result))
+    return int(stdout_is_lost())
 
 
 @app.command
@@ -212,7 +213,7 @@ def export(
 
     formats: Any = format.split(",")
     difference = export_bundle(run, out, seed=seed, formats=formats, which=which)
-    print(f"{out}: verified, largest difference from eager torch {difference:.2e}")
+    say(f"{out}: verified, largest difference from eager torch {difference:.2e}")
     return 0
 
 
@@ -231,12 +232,12 @@ def verify(bundle: Positional[Path], *, env: str | None = None, sha256: str | No
     whole = read_bundle(bundle, sha256)
     results = replay(whole)
     for result in results:
-        print(f"{result.file:24} {result.vectors} vectors  difference {result.difference:.2e}")
+        say(f"{result.file:24} {result.vectors} vectors  difference {result.difference:.2e}")
     for line in trial.report(whole, env):
-        print(line)
+        say(line)
     worst = max(result.difference for result in results if result.exact)
-    print(f"verified, largest difference {worst:.2e}")
-    return 0
+    say(f"verified, largest difference {worst:.2e}")
+    return int(stdout_is_lost())
 
 
 @app.command
@@ -251,7 +252,7 @@ def plot(
     """
     from td7.study.plot import plot_runs
 
-    print(plot_runs(runs, out))
+    say(str(plot_runs(runs, out)))
     return 0
 
 
@@ -261,13 +262,13 @@ def doctor() -> int:
     from td7.doctor import report
 
     for subject, finding in report():
-        print(f"{subject:14} {finding}")
-    return 0
+        say(f"{subject:14} {finding}")
+    return int(stdout_is_lost())
 
 
 def _ended(result: TrainResult) -> int:
     """Print a run's folder; return the exit status, 130 for a run that a signal stopped."""
-    print(f"run: {result.folder}")
+    say(f"run: {result.folder}")
     return 0 if result.finished else 130
 
 
@@ -287,16 +288,26 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line; exit 0 when all went well, 1 with one line of reason, 2 for misuse."""
+    """Run the command line; exit 0 when all went well, 1 with one line of reason, 2 for misuse.
+
+    Output that cannot be written stops no command: a closed pipe is no error, and a full disk one
+    of those commands alone whose result is what they print (eval, verify, doctor).
+    """
+    with output_that_never_raises():
+        code = _run(args)
+    sys.exit(code)
+
+
+def _run(args: Sequence[str] | None) -> int:
+    """Run a command and return its exit status; errors go to stderr."""
     try:
-        code = app.cli(prog="td7", args=args, description="TD7 reinforcement learning.")
+        return app.cli(prog="td7", args=args, description="TD7 reinforcement learning.")
     except KeyboardInterrupt:
         print("td7: interrupted", file=sys.stderr)
-        sys.exit(130)
+        return 130
     except (ValueError, TypeError, OSError, RuntimeError, ImportError, SafetensorError) as error:
-        print(f"td7: error: {error}", file=sys.stderr)
-        sys.exit(1)
-    sys.exit(code)
+        print(f"td7: error: {terminal_text(str(error), lines=True)}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":
