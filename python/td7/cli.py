@@ -5,7 +5,6 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from tyro.conf import OmitArgPrefixes, Positional
 
 from td7.config import RunConfig, TD7Config
+from td7.terminal import output_that_never_raises, say, stdout_is_lost, terminal_text
 from td7.typed_options import check_options
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def collect(
         max_steps=eval_max_steps,
         env=env,
     )
-    print(
+    say(
         f"{out}: {facts.transitions:,} transitions, episodes: {facts.episodes}, "
         f"mean return {facts.mean_return:.1f}"
     )
@@ -204,8 +204,8 @@ def evaluate(
         env=env,
     )
     for result in results:
-        print(result)
-    return 0
+        say(str(result))
+    return int(stdout_is_lost())
 
 
 @app.command
@@ -240,8 +240,8 @@ def export(
         run, out, seed=seed, formats=formats, which=which, untrained=untrained, env=env
     )
     facts = read_json(out / "manifest.json", SCHEMA)
-    print(f"policy: seed {facts.get('seed')} ({facts.get('policy')}), saved at: {moment_of(facts)}")
-    print(f"{out}: verified, largest difference from eager torch {difference:.2e}")
+    say(f"policy: seed {facts.get('seed')} ({facts.get('policy')}), saved at: {moment_of(facts)}")
+    say(f"{out}: verified, largest difference from eager torch {difference:.2e}")
     return 0
 
 
@@ -260,12 +260,12 @@ def verify(bundle: Positional[Path], *, env: str | None = None, sha256: str | No
     whole = read_bundle(bundle, sha256)
     results = replay(whole)
     for result in results:
-        print(f"{result.file:24} {result.vectors} vectors  difference {result.difference:.2e}")
+        say(f"{result.file:24} {result.vectors} vectors  difference {result.difference:.2e}")
     for line in trial.report(whole, env):
-        print(line)
+        say(line)
     worst = max(result.difference for result in results if result.exact)
-    print(f"verified, largest difference {worst:.2e}")
-    return 0
+    say(f"verified, largest difference {worst:.2e}")
+    return int(stdout_is_lost())
 
 
 @app.command
@@ -280,7 +280,7 @@ def plot(
     """
     from td7.study.plot import plot_runs
 
-    print(plot_runs(runs, out))
+    say(str(plot_runs(runs, out)))
     return 0
 
 
@@ -290,14 +290,13 @@ def doctor() -> int:
     from td7.doctor import report
 
     for subject, finding in report():
-        print(f"{subject:14} {finding}")
-    return 0
+        say(f"{subject:14} {finding}")
+    return int(stdout_is_lost())
 
 
 def _ended(result: TrainResult) -> int:
     """Print a run's folder; return the exit status, 130 for a run that a signal stopped."""
-    with contextlib.suppress(OSError):  # a stop by SIGHUP has no terminal to print to
-        print(f"run: {result.folder}")
+    say(f"run: {result.folder}")
     return 0 if result.finished else 130
 
 
@@ -317,18 +316,28 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line; exit 0 when all went well, 1 with one line of reason, 2 for misuse."""
+    """Run the command line; exit 0 when all went well, 1 with one line of reason, 2 for misuse.
+
+    Output that cannot be written stops no command: a closed pipe is no error, and a full disk one
+    of those commands alone whose result is what they print (eval, verify, doctor).
+    """
+    with output_that_never_raises():
+        code = _run(args)
+    sys.exit(code)
+
+
+def _run(args: Sequence[str] | None) -> int:
+    """Run a command and return its exit status; errors go to stderr."""
     args = sys.argv[1:] if args is None else args
     try:
         check_options(args)
-        code = app.cli(prog="td7", args=args, description="TD7 reinforcement learning.")
+        return app.cli(prog="td7", args=args, description="TD7 reinforcement learning.")
     except KeyboardInterrupt:
         print("td7: interrupted", file=sys.stderr)
-        sys.exit(130)
+        return 130
     except (ValueError, TypeError, OSError, RuntimeError, ImportError, SafetensorError) as error:
-        print(f"td7: error: {error}", file=sys.stderr)
-        sys.exit(1)
-    sys.exit(code)
+        print(f"td7: error: {terminal_text(str(error), lines=True)}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

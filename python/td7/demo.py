@@ -6,12 +6,12 @@ import argparse
 import time
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from td7.config import RunConfig, TD7Config
 from td7.deploy.export import export
 from td7.study.plot import evaluation_curves, plot_runs
+from td7.terminal import plain_console, terminal_text
 from td7.training.online import train
 
 CONFIG = TD7Config(warmup_steps=2_000, eval_every=2_000, buffer_capacity=100_000)
@@ -49,8 +49,8 @@ def main() -> None:
         "learning curve": str(picture),
         "bundle": str(bundle),
     }.items():
-        table.add_row(name, value)
-    console = Console()
+        table.add_row(name, terminal_text(value))
+    console = plain_console()
     console.print(table)
     console.print(f"verified: largest difference from eager torch {difference:.1e}")
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from td7.config import ProgressMode
-
-
-def _unseen() -> contextlib.AbstractContextManager[None]:
-    """Let a run go on where nobody can be told: a pipe that is closed, a log on a full disk."""
-    return contextlib.suppress(OSError, SystemExit)  # rich exits when its pipe is closed
+from td7.terminal import plain_console, terminal_text
 
 
 class Progress:
@@ -30,7 +24,7 @@ class Progress:
         *,
         offline: bool = False,
     ) -> None:
-        self.console = Console(soft_wrap=True)
+        self.console = plain_console()
         if mode == "auto":
             mode = "live" if self.console.is_terminal else "plain"
         self.mode, self.seeds, self.total_steps = mode, list(seeds), total_steps
@@ -53,8 +47,7 @@ class Progress:
 
     def __exit__(self, *exception: object) -> None:
         if self._live is not None:
-            with _unseen():
-                self._live.stop()
+            self._live.stop()
 
     @property
     def steps(self) -> list[int]:
@@ -104,8 +97,7 @@ class Progress:
             self._print(text)
 
     def _print(self, text: str) -> None:
-        with _unseen():
-            self.console.print(text, highlight=False)
+        self.console.print(terminal_text(text))
 
     def _eta(self) -> str:
         rate = self.rates()[1 if self.offline else 0]
