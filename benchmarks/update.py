@@ -173,7 +173,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--sizes", help="only these, of " + ",".join(SIZES))
     parser.add_argument("--members", help="numbers of members, such as 1,2,10,32")
     parser.add_argument("--executions", help="of eager,compiled,graph")
-    parser.add_argument("--precisions", help="of float32,tf32,bf16")
+    parser.add_argument(
+        "--precisions",
+        help="of float32,tf32,bf16; by default all that the device has units for",
+    )
     parser.add_argument("--peers", default="stable-baselines3", help="of stable-baselines3")
     arguments = parser.parse_args(argv)
     quick, gpu = arguments.quick, arguments.device == "cuda"
@@ -186,7 +189,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         ),
         "precisions": (
             ("float32", "tf32", "bf16"),
-            ["float32"] if quick else ["float32", *(["tf32"] if gpu else []), "bf16"],
+            ["float32"] if quick else ["float32", *_fast_precisions(gpu)],
         ),
     }
     for option, (known, default) in choices.items():
@@ -206,6 +209,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     arguments.sizes = [SIZES[name] for name in arguments.sizes]
     arguments.members = [int(number) for number in arguments.members]
     return arguments
+
+
+def _fast_precisions(gpu: bool) -> list[str]:
+    """Return the precisions beside float32 that the device has units for."""
+    if gpu:
+        return ["tf32", "bf16"]
+    return [] if machine.bf16_units() == [] else ["bf16"]
 
 
 def print_rows(console: Console, rows: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, module) {
   td7::register_ledger(module);
   td7::register_policy(module);
   td7::register_mujoco(module);
+  td7::register_numpy(module);
   td7::register_engine(module);
   td7::register_rollouts(module);
 }

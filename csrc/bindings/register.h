@@ -12,6 +12,7 @@ void register_simd(pybind11::module_& module);
 void register_ledger(pybind11::module_& module);
 void register_policy(pybind11::module_& module);
 void register_mujoco(pybind11::module_& module);
+void register_numpy(pybind11::module_& module);
 void register_engine(pybind11::module_& module);
 void register_rollouts(pybind11::module_& module);
 

@@ -1,9 +1,10 @@
 // What numpy computes, to the bit: the order of its sums, its clip, its norm, its scalar power.
 //
-// Compile with -ffp-contract=off: where numpy fuses a multiplication with an addition it is said.
+// Compile with -ffp-contract=off: only the norm may fuse a multiplication with an addition.
 #ifndef TD7_ROLLOUT_NUMPY_MATH_H_
 #define TD7_ROLLOUT_NUMPY_MATH_H_
 
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 
@@ -64,12 +65,35 @@ inline double SumOfClippedSquares(const double* x, std::int64_t n, double low, d
   return internal::PairwiseSum<double>(square, 0, n);
 }
 
-// np.linalg.norm of x [n], for small n. numpy asks BLAS, which adds fused and in order on
-// processors that have the instruction; elsewhere the last bit may differ.
-inline double Norm(const double* x, std::int64_t n) {
+// x . x of x [n], to be called from any thread.
+using SquaredNorm = double (*)(const double* x, std::int64_t n);
+
+// x . x, added fused and in order, as OpenBLAS does on processors with AVX-512. On others it takes
+// another order or rounds each product, so the last bit may differ there.
+inline double FusedSquaredNorm(const double* x, std::int64_t n) {
   double sum = 0.0;
   for (std::int64_t i = 0; i < n; ++i) sum = std::fma(x[i], x[i], sum);
-  return std::sqrt(sum);
+  return sum;
+}
+
+namespace internal {
+
+inline std::atomic<SquaredNorm>& SquaredNormInUse() {
+  static std::atomic<SquaredNorm> in_use{&FusedSquaredNorm};
+  return in_use;
+}
+
+}  // namespace internal
+
+// Chooses how Norm adds, for the whole process. The Python extension passes the routine that numpy
+// itself calls (bindings/bind_numpy.cc); a program without numpy keeps FusedSquaredNorm.
+inline void SetSquaredNorm(SquaredNorm squared_norm) {
+  internal::SquaredNormInUse().store(squared_norm, std::memory_order_relaxed);
+}
+
+// np.linalg.norm of x [n].
+inline double Norm(const double* x, std::int64_t n) {
+  return std::sqrt(internal::SquaredNormInUse().load(std::memory_order_relaxed)(x, n));
 }
 
 // np.float64(x) ** 2, which is the C library's pow: now and then not x * x in the last bit.

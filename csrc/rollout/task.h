@@ -5,8 +5,8 @@
 //
 // The engine makes the calls in that order, and mj_rnePostConstraint after the steps where
 // `reads_contact_forces` says that the task reads cfrc_ext. Numbers are those of Gymnasium's -v5
-// environments to the bit: no fused multiply-add, sums in numpy's order (numpy_math.h), and what
-// Gymnasium computes in float32 is computed in float32.
+// environments to the bit: no fused multiply-add, sums in numpy's order, norms by numpy's own
+// routine (numpy_math.h), and what Gymnasium computes in float32 is computed in float32.
 //
 // Threads: const methods may run at the same time on different simulations. Errors: constructors
 // throw std::invalid_argument, the methods nothing. Ownership: arguments are used during the call.

@@ -87,7 +87,8 @@ class LearningConfig:
     """How updates run: eager; compiled (torch.compile, needs a C++ compiler); graph (CUDA graphs of
     compiled updates). auto: graph on a GPU, else compiled where 10,000 updates or more are due."""
     precision: Precision = "float32"
-    """Matrix products in float32, in TF32 (GPUs), or by bfloat16 autocast; the rest is float32."""
+    """Matrix products in float32, in TF32 (GPUs), or by bfloat16 autocast; the rest is float32.
+    bf16 needs a GPU or a CPU with bfloat16 units: see `td7 doctor`."""
     replay: ReplayPlace = "auto"
     """Where transitions are kept: device (the GPU's memory) or host. auto: device where it is a GPU
     and they fit."""

@@ -8,7 +8,7 @@ import platform
 import torch
 
 from td7.config import TD7Config
-from td7.machine import instruction_sets, processor, versions
+from td7.machine import bf16_units, instruction_sets, processor, versions
 from td7.replay.place import DEVICE_SHARE, device_bytes, free_bytes
 from td7.updates.execution import WORTH_COMPILING, choose_execution
 
@@ -45,6 +45,7 @@ def report() -> list[tuple[str, str]]:
     )
     vectors = ", ".join(instruction_sets()) or "no known vector instruction set"
     lines.append(("cpu", f"{processor()}, {os.cpu_count()} cores, {vectors}"))
+    lines.append(("cpu bf16", _bf16()))
     lines.append(("torch threads", str(torch.get_num_threads())))
     if torch.cuda.is_available():
         lines.append(("gpu", torch.cuda.get_device_name()))
@@ -54,6 +55,16 @@ def report() -> list[tuple[str, str]]:
     lines.append(("updates", f"--execution auto: {_execution(device)}"))
     lines += [("replay of", fits) for fits in _replay_places(device)]
     return lines
+
+
+def _bf16() -> str:
+    """Say whether --precision bf16 is of use on this CPU."""
+    units = bf16_units()
+    if units is None:
+        return "unknown: this system does not list the processor's instructions"
+    if units:
+        return f"units: {', '.join(units)}"
+    return "no units: --precision bf16 is refused on this CPU (float32 is far faster)"
 
 
 def _execution(device: torch.device) -> str:

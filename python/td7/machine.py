@@ -9,7 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
+# the instructions that multiply bfloat16 matrices, as Linux names them on x86-64 and on arm64
+BF16_UNITS = ("avx512_bf16", "amx_bf16", "bf16", "svebf16")
+INSTRUCTION_SETS = ("avx2", "avx512f", "asimd", "sve", *BF16_UNITS)
 
 
 def describe_machine() -> dict[str, Any]:
@@ -51,6 +53,18 @@ def instruction_sets() -> list[str]:
     """Name the vector instruction sets that the kernel reports (Linux)."""
     flags = set(_cpuinfo().split())
     return [name for name in INSTRUCTION_SETS if name in flags]
+
+
+def bf16_units() -> list[str] | None:
+    """Name the processor's instructions for bfloat16 matrices; None where the kernel lists none.
+
+    Only Linux lists instructions. Without these, torch emulates bfloat16 products, far slower than
+    float32.
+    """
+    words = set(_cpuinfo().split())
+    if words.isdisjoint(("flags", "Features")):  # the line's name on x86-64, on arm64
+        return None
+    return [name for name in BF16_UNITS if name in words]
 
 
 def _cpuinfo() -> str:

@@ -84,12 +84,16 @@ void ClipKeepsNanAndTheSignOfZero() {
   CHECK(Clip(5.0, 3.0, 1.0) == 1.0);
 }
 
-void NormsAreAddedFused() {
+void NormsAreAddedFusedUnlessAnotherRoutineIsChosen() {
   const double x[] = {-1.07, 0.56, -0.53};
   CHECK(Norm(x, 3) == 0x1.51a103e36d2e9p+0);
   CHECK(Norm(x, 3) != std::sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]));
   CHECK(Norm(x, 1) == 1.07);
   CHECK(Norm(x, 0) == 0.0);
+  SetSquaredNorm([](const double* values, std::int64_t n) { return SumOfSquares(values, n); });
+  CHECK(Norm(x, 3) == std::sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]));
+  SetSquaredNorm(&FusedSquaredNorm);
+  CHECK(Norm(x, 3) == 0x1.51a103e36d2e9p+0);
 }
 
 }  // namespace
@@ -100,6 +104,6 @@ int main() {
   td7::SumsDoNotEndAtNegativeZero();
   td7::ClippedSquaresAreTheSquaresOfClippedNumbers();
   td7::ClipKeepsNanAndTheSignOfZero();
-  td7::NormsAreAddedFused();
+  td7::NormsAreAddedFusedUnlessAnotherRoutineIsChosen();
   return failures == 0 ? 0 : 1;
 }
