@@ -15,8 +15,6 @@ DISABLED = AutoresetMode.DISABLED
 # both end of themselves, the second one with arrays among its infos
 ENDING = ["Hopper-v5", "Humanoid-v5"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*settotalmass")
-
 
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path, monkeypatch):

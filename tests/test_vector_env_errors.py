@@ -11,8 +11,6 @@ from gymnasium.vector import AutoresetMode
 
 from td7.envs import NativeVectorEnv, SimulationError, make_vec
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*settotalmass")
-
 
 @pytest.fixture
 def env():

@@ -7,8 +7,6 @@ import pytest
 
 from td7.envs import NativeVectorEnv
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*settotalmass")
-
 
 @pytest.fixture(autouse=True)
 def gl(monkeypatch, tmp_path):

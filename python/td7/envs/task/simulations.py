@@ -16,9 +16,10 @@ from mujoco import batch
 from numpy.typing import ArrayLike, NDArray
 
 from td7.envs.gymnasium import SimulationError
+from td7.envs.mujoco_warnings import collected_warnings
 from td7.envs.task import hooks
 from td7.envs.task.definition import Sims, Task
-from td7.envs.task.model import action_bounds, collected_warnings, compile_model
+from td7.envs.task.model import action_bounds, compile_model, warning_advice
 from td7.envs.task.random import SimulationGenerators
 from td7.envs.task.settings import check_settings, name_entries
 
@@ -70,6 +71,7 @@ class TaskSimulations:
         self._delay = np.zeros(num_sims, np.int64)
         self._steps = np.zeros(num_sims, np.int64)
         self._running = np.zeros(num_sims, bool)
+        self._warned: set[str] = set()
         self._attach(model)
         obs_size = self._try_hooks()
         name_entries(self.task, obs_size, action_size)
@@ -171,16 +173,14 @@ class TaskSimulations:
         """Step the physics; fields of positions and velocities are then those of the new state."""
         # MuJoCo's own reset of a diverged simulation sets its counters to 1, whatever they were
         self._batch.warning[sims] = 0
-        with collected_warnings() as texts:
-            self._mujoco(
-                sims,
-                lambda ids: self._batch.step(
-                    ids, self.task.frame_skip, mujoco.mjtStage.mjSTAGE_VEL.value
-                ),
-            )
+        texts = self._mujoco(
+            sims,
+            lambda ids: self._batch.step(
+                ids, self.task.frame_skip, mujoco.mjtStage.mjSTAGE_VEL.value
+            ),
+        )
         self._check_divergence(sims)
-        for text in dict.fromkeys(texts):
-            warnings.warn(f"{self.name}: {text}", stacklevel=5)
+        self._warn(texts)
 
     def _check_divergence(self, sims: Sims) -> None:
         diverged = self._batch.warning[sims][:, _DIVERGED, 1] > 0
@@ -207,15 +207,18 @@ class TaskSimulations:
         self._mujoco(sims, lambda ids: self._batch.reset(ids, stage=nothing))
         hooks.write(self.task, "reset", sims, random)
         self._batch.warning[sims] = 0
-        with collected_warnings():
-            self._mujoco(sims, self._batch.forward)
+        texts = self._mujoco(sims, self._batch.forward)
         self._check_divergence(sims)  # a state that is not finite, which MuJoCo would reset
+        self._warn(texts)
         self._action[sims] = self._previous_action[sims] = self._ctrl[sims]
         self._under_way[sims] = self._ctrl[sims][:, None]
 
-    def _mujoco(self, sims: Sims, run: Callable[[NDArray[np.int32]], None]) -> None:
+    def _mujoco(self, sims: Sims, run: Callable[[NDArray[np.int32]], None]) -> list[str]:
+        """Run a method of the batch on sims and return MuJoCo's warnings."""
         try:
-            run(np.sort(sims).astype(np.int32))
+            with collected_warnings() as texts:
+                run(np.sort(sims).astype(np.int32))
+            return texts
         except batch.SimulationError as error:
             first, others = int(error.ids[0]), len(error.ids) - 1
             more = f" (and {others} others failed)" if others else ""
@@ -224,6 +227,15 @@ class TaskSimulations:
                 f"MuJoCo: {self._batch.error(first)}"
             ) from error
 
+    def _warn(self, texts: Sequence[str]) -> None:
+        """Warn of what MuJoCo has warned of, each once."""
+        for text in texts:
+            advice = warning_advice(text, self.task.mj_model)
+            if advice not in self._warned:
+                # always of this line: Python then shows it once a process, whoever steps
+                warnings.warn(f"{self.name}: {advice}", stacklevel=1)
+                self._warned.add(advice)
+
     def _attach(self, model: Any) -> None:
         task = self.task
         task.num_sims, task.mj_model = self.num_sims, model
@@ -231,7 +243,8 @@ class TaskSimulations:
         task.action, task.previous_action = self._action.view(), self._previous_action.view()
         task.action.flags.writeable = task.previous_action.flags.writeable = False
         task._batch, task._own_values = self._batch, {}
-        self._batch.reset()
+        with collected_warnings():  # every reset repeats them
+            self._batch.reset()
         hooks.call(task, "setup")
 
     def _try_hooks(self) -> int:
