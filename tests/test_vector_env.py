@@ -133,6 +133,7 @@ def test_it_describes_itself_as_sync_vector_env_does(mode):
     assert repr(ours) == "NativeVectorEnv(Walker2d-v5, num_envs=3)"
     again = gymnasium.make_vec(ours.spec)
     assert isinstance(again, SyncVectorEnv) and again.num_envs == 3
+    assert again.autoreset_mode is mode
     assert again.envs[0].spec.max_episode_steps == ours.spec.max_episode_steps == 5
 
 
@@ -153,6 +154,44 @@ def test_without_a_seed_the_first_reset_is_of_fresh_entropy_and_the_next_go_on()
     second = ours.reset()[0]
     assert_same(other.reset(seed=list(ours.np_random_seed))[0], first)
     assert_same(other.reset()[0], second)
+
+
+@pytest.mark.parametrize(
+    ("seed", "twins"),
+    [
+        (np.int64(7), 7),
+        (np.uint8(7), 7),
+        (np.array([3, 1]), [3, 1]),
+        ((np.int32(3), None), [3, None]),
+    ],
+)
+def test_seeds_of_numpy_are_those_of_python(seed, twins):
+    ours, twin = (NativeVectorEnv("Hopper-v5", 2, num_threads=1) for _ in range(2))
+    ours.reset(seed=1), twin.reset(seed=1)
+    assert_same(ours.reset(seed=seed), twin.reset(seed=twins))
+    assert_same(ours.np_random_seed, twin.np_random_seed)
+
+
+def float32_rows(actions):
+    return list(actions.astype(np.float32))
+
+
+def integers(actions):
+    return np.rint(actions).astype(np.int64).tolist()
+
+
+@pytest.mark.parametrize("convert", [np.float64, np.ndarray.tolist, float32_rows, integers])
+@pytest.mark.parametrize("env_id", core.task_ids())
+def test_lists_and_float64_actions_give_gymnasiums_own_result(env_id, convert):
+    ours, theirs = both(env_id, 3, max_episode_steps=4)
+    assert_same(ours.reset(seed=5), theirs.reset(seed=5))
+    random = np.random.default_rng(0)
+    for step in range(9):
+        actions = convert(random.uniform(-1, 1, ours.action_space.shape))
+        mine, other = ours.step(actions), theirs.step(actions)
+        # of integers Gymnasium's infos are integers in part
+        compared = 4 if convert is integers else 5
+        assert_same(mine[:compared], other[:compared], f"step {step}: ")
 
 
 def test_drawing_from_a_copied_generator_changes_no_simulation():

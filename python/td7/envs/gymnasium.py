@@ -118,6 +118,8 @@ def naming_the_id(env_id: str) -> Iterator[None]:
     except gymnasium.error.DependencyNotInstalled as error:
         raise ValueError(f"env {env_id!r} needs a package that is missing: {error}") from error
     except (gymnasium.error.Error, ModuleNotFoundError) as error:
+        if env_id in gymnasium.registry:
+            raise ValueError(f"env {env_id!r} cannot be made: {error}") from error
         hint = " (a task is named FILE.py:CLASS)" if env_id.endswith(".py") else ""
         raise ValueError(
             f"env must be a known Gymnasium id, got {env_id!r}{hint}: {error}"

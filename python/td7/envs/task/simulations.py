@@ -123,7 +123,7 @@ class TaskSimulations:
             for array, rows in zip((*kept, self._steps), before, strict=True):
                 array[sims] = rows
             if streams:
-                self._generators.restore(sims, streams)
+                self._generators.restore(sims, streams, known=True)
             raise
         self._running[sims] = ~(result[2] | result[3])
         return result
@@ -137,6 +137,11 @@ class TaskSimulations:
     ) -> None:
         """Put generators back to what `generator_states` returned; episodes go on as they are."""
         self._generators.restore(self._checked(self._all() if sims is None else sims), states)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed of every generator; -1 of one that was restored."""
+        return self._generators.seeds
 
     def simulation(self, sim: int, model: Any = None) -> tuple[Any, Any]:
         """Return copies of one simulation's MjModel and MjData: to draw it, or to look at it.
