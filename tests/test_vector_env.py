@@ -3,6 +3,7 @@
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
@@ -233,6 +234,22 @@ def test_the_number_of_threads_changes_nothing(num_threads):
     one, other = (NativeVectorEnv("Hopper-v5", 5, num_threads=each) for each in (2, num_threads))
     assert_same(one.reset(seed=2), other.reset(seed=2))
     assert step_both(one, other, 100) > 5
+
+
+def test_a_step_on_the_callers_thread_neither_uses_nor_changes_its_rounding():
+    one, other = (NativeVectorEnv("HalfCheetah-v5", 1) for _ in range(2))
+    assert_same(one.reset(seed=2), other.reset(seed=2))
+    qvel = np.full(9, 1e-310)  # flushed to zero if the caller's rounding were used
+    actions = np.full((1, 6), 1e-40, np.float32)
+    results = []
+    for env, flush in ((one, False), (other, True)):
+        env.set_state(0, np.zeros(9), qvel)
+        torch.set_flush_denormal(flush)
+        results.append(env.step(actions))
+        flushes = bool((torch.tensor([1e-310], dtype=torch.float64) * 0.5 == 0).all())
+        torch.set_flush_denormal(False)
+        assert flushes is flush
+    assert_same(*results)
 
 
 def test_what_was_returned_stays_as_it_was_and_may_be_written_to():

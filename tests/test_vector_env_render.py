@@ -121,7 +121,8 @@ def test_drawing_changes_no_simulation():
         drawn.render()
 
 
-def test_a_simulation_that_is_not_there_is_refused():
-    ours, _ = both("Hopper-v5", 2)
+@pytest.mark.parametrize("render_mode", ["rgb_array", "rgb_array_list"])
+def test_a_simulation_that_is_not_there_is_refused(render_mode):
+    ours, _ = both("Hopper-v5", 2, render_mode=render_mode)
     with pytest.raises(IndexError, match=r"sim must be in \[0, 2\), got 2"):
         ours.render(2)

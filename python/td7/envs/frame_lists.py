@@ -27,6 +27,8 @@ class FrameLists:
             self._frames[sim].append(self._draw(sim))
 
     def take(self, sim: int) -> list[Any]:
-        """Return a simulation's frames and empty its list."""
+        """Return a simulation's frames and empty its list; IndexError if it is not there."""
+        if not 0 <= sim < len(self._frames):
+            raise IndexError(f"sim must be in [0, {len(self._frames)}), got {sim}")
         frames, self._frames[sim] = self._frames[sim], []
         return frames

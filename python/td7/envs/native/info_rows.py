@@ -96,11 +96,11 @@ def _infos(
     fields: Sequence[_Field], columns: Rows, masks: Flags, precision: np.dtype[Any] = FLOAT64
 ) -> Infos:
     infos: Infos = {}
-    for (name, mask, dtype, place), flags in zip(fields, masks[: len(fields)], strict=True):
+    for row, (name, mask, dtype, place) in enumerate(fields):
         values = columns[place]
         if isinstance(place, slice):
             values = np.ascontiguousarray(values.T)
         kind = precision if dtype is None else dtype
         infos[name] = values if kind == FLOAT64 else values.astype(kind)
-        infos[mask] = flags
+        infos[mask] = masks[row]
     return infos

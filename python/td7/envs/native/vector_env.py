@@ -143,9 +143,9 @@ class NativeVectorEnv(SimulatedVectorEnv):
         ResetNeeded, and after a SimulationError every simulation needs a reset.
         """
         engine = self._open_engine()
-        if not self._ready.all():
+        if np.count_nonzero(self._ready) < self.num_envs:  # faster than all() for few of them
             raise ResetNeeded(self._unready())
-        given = checked_actions(actions, self.num_envs, engine.action_size)
+        given = checked_actions(actions, self.num_envs, self._action_size)
         step = engine.step if given.dtype == np.float32 else engine.step_float64
         rewards = np.empty(self.num_envs)
         terminated, truncated = np.empty((2, self.num_envs), bool)
@@ -159,9 +159,9 @@ class NativeVectorEnv(SimulatedVectorEnv):
             self._ready[:] = False
             raise
         over = terminated | truncated
-        infos = self._step_infos(started, over, given.dtype)
+        begun = over if same_step else started
+        infos = self._step_infos(begun, over, given.dtype)
         if self._frames is not None:
-            begun = over if same_step else started
             self._frames.start(np.flatnonzero(begun).tolist())
             self._frames.add(np.flatnonzero(~begun).tolist())
         self._over = over
@@ -239,6 +239,7 @@ class NativeVectorEnv(SimulatedVectorEnv):
 
     def _make_buffers(self) -> None:
         n, obs_size = self.num_envs, self._engine.obs_size
+        self._action_size = self._engine.action_size
         self._rows = InfoRows(self._engine.info_fields)
         self._obs, self._final_obs = np.zeros((2, n, obs_size))
         self._info, self._reset_info = np.zeros((2, n, self._rows.size))
@@ -254,18 +255,14 @@ class NativeVectorEnv(SimulatedVectorEnv):
             self._open_engine().seed(i, pcg64_words(generator.bit_generator.state))
             self._seeds[i] = entropy
 
-    def _step_infos(self, started: Flags, over: Flags, precision: np.dtype[Any]) -> Infos:
-        ended = over.any() and self.autoreset_mode is AutoresetMode.SAME_STEP
-        if ended:
-            started = over
-        infos = self._rows.of_step(
-            self._info, self._reset_info, started if started.any() else None, precision
-        )
-        if ended:
+    def _step_infos(self, begun: Flags, over: Flags, precision: np.dtype[Any]) -> Infos:
+        some = np.count_nonzero(begun) > 0
+        infos = self._rows.of_step(self._info, self._reset_info, begun if some else None, precision)
+        if some and begun is over:  # SAME_STEP: the episodes before ended in this step
             ends = self._rows.of_ends(self._info, self._final_obs, over, precision)
             # a key stands where the first simulation that has it put it
             infos = {**ends, **infos} if over[0] else {**infos, **ends}
-        if self._diverged.any():
+        if np.count_nonzero(self._diverged):
             infos["diverged"] = self._diverged.copy()
             infos["_diverged"] = self._diverged > 0
         return infos
