@@ -139,6 +139,11 @@ def test_vector_kwargs_say_autoreset_mode_and_copy():
         ),
         (
             task_twin.Crawler,
+            {"vector_kwargs": {"copy": False}},
+            "vector_kwargs must have copy=True for a task, got copy=False",
+        ),
+        (
+            task_twin.Crawler,
             {"vector_kwargs": {"shared_memory": True}},
             "vector_kwargs must be autoreset_mode, copy or observation_mode='same' for a task, got",
         ),

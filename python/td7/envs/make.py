@@ -69,20 +69,32 @@ def make_vec(
         env, asked, kwargs = of_spec(env, asked, kwargs)
     elif not isinstance(env, str) or names_task(env):
         asked.expect_simulations("a task")
+        if not asked.copy:
+            raise ValueError("vector_kwargs must have copy=True for a task, got copy=False")
         task = load_task(env) if isinstance(env, str) else checked_task(env)
         mode = asked.mode(SAME_STEP)
         return TaskVectorEnv(
             task, asked.num_envs, num_threads=threads, autoreset_mode=mode, **kwargs
         )
     if is_native(env) and not asked.are_for_environments:
-        if isinstance(env, EnvSpec):
-            if kwargs.get("max_episode_steps") is None:
-                kwargs["max_episode_steps"] = env.max_episode_steps or -1
-            env = env.id
-        asked.expect_simulations("a task in C++")
-        mode = asked.mode(SAME_STEP)
-        return NativeVectorEnv(
-            env, asked.num_envs, num_threads=threads, autoreset_mode=mode, copy=asked.copy, **kwargs
-        )
+        return _make_native(env, asked, threads, kwargs)
     with naming_the_id(env.id if isinstance(env, EnvSpec) else env):
         return make_gymnasium_vec(env, **asked.of_gymnasium(SAME_STEP), **kwargs)
+
+
+def _make_native(
+    env: str | EnvSpec, asked: VectorArguments, num_threads: int, kwargs: dict[str, Any]
+) -> NativeVectorEnv:
+    asked.expect_simulations("a task in C++")
+    if isinstance(env, EnvSpec):
+        if kwargs.get("max_episode_steps") is None:
+            kwargs = {**kwargs, "max_episode_steps": env.max_episode_steps or -1}
+        env = env.id
+    return NativeVectorEnv(
+        env,
+        asked.num_envs,
+        num_threads=num_threads,
+        autoreset_mode=asked.mode(SAME_STEP),
+        copy=asked.copy,
+        **kwargs,
+    )
