@@ -44,17 +44,18 @@ std::vector<std::int64_t> CheckedSims(const Engine& engine, py::handle sims) {
 }
 
 // A copy, which nobody writes to while it is used, checked to be finite.
-std::vector<float> CheckedActions(const Engine& engine, py::handle actions) {
+template <typename T>
+std::vector<T> CheckedActions(const Engine& engine, py::handle actions) {
   const std::int64_t sims = engine.num_sims();
   const std::int64_t size = engine.model().nu;
-  const auto* values = InputArray<float>(actions, "actions", {sims, size});
+  const auto* values = InputArray<T>(actions, "actions", {sims, size});
   for (std::int64_t i = 0; i < sims * size; ++i) {
     if (std::isfinite(values[i])) continue;
     throw std::invalid_argument("actions[" + std::to_string(i / size) + ", " +
                                 std::to_string(i % size) + "] must be finite, got " +
                                 std::to_string(values[i]));
   }
-  return std::vector<float>(values, values + sims * size);
+  return std::vector<T>(values, values + sims * size);
 }
 
 std::int64_t AtLeastOne(std::int64_t value, const char* name) {
@@ -113,14 +114,14 @@ std::shared_ptr<Engine> MakeEngine(const std::string& task, const std::string& x
                                   max_episode_steps);
 }
 
-// (name, type, array size or -1, at reset) of each info field.
+// (name, type, array size or -1, at reset) of each info field; the type "action" is the actions'.
 std::vector<std::tuple<std::string, std::string, std::int64_t, bool>> InfoFields(
     const Engine& engine) {
   std::vector<std::tuple<std::string, std::string, std::int64_t, bool>> fields;
   for (const InfoField& field : engine.task().shape().info) {
-    const char* type = field.type == InfoType::kFloat64   ? "float64"
-                       : field.type == InfoType::kFloat32 ? "float32"
-                                                          : "int64";
+    const char* type = field.type == InfoType::kFloat64  ? "float64"
+                       : field.type == InfoType::kAction ? "action"
+                                                         : "int64";
     fields.emplace_back(field.name, type, field.array_size, field.at_reset);
   }
   return fields;
@@ -155,12 +156,13 @@ std::uint8_t* OutputFlags(py::handle flags, const char* name, std::int64_t n) {
   return reinterpret_cast<std::uint8_t*>(OutputArray<bool>(flags, name, {n}));
 }
 
+template <typename T>
 void Step(Engine& engine, py::handle actions, py::handle reset_first, bool same_step,
           py::handle obs, py::handle reward, py::handle terminated, py::handle truncated,
           py::handle final_obs, py::handle info, py::handle reset_info, py::handle diverged) {
   const TaskShape& shape = engine.task().shape();
   const std::int64_t n = engine.num_sims();
-  const std::vector<float> chosen = CheckedActions(engine, actions);
+  const std::vector<T> chosen = CheckedActions<T>(engine, actions);
   const auto* first =
       reinterpret_cast<const std::uint8_t*>(InputArray<bool>(reset_first, "reset_first", {n}));
   const std::vector<std::uint8_t> resets(first, first + n);
@@ -226,9 +228,13 @@ void register_engine(py::module_& module) {
       .def("seed", &Seed, py::arg("sim"), py::arg("words"))
       .def("random_state", &RandomState, py::arg("sim"))
       .def("reset", &Reset, py::arg("sims"), py::arg("obs"), py::arg("info"))
-      .def("step", &Step, py::arg("actions"), py::arg("reset_first"), py::arg("same_step"),
+      .def("step", &Step<float>, py::arg("actions"), py::arg("reset_first"), py::arg("same_step"),
            py::arg("obs"), py::arg("reward"), py::arg("terminated"), py::arg("truncated"),
            py::arg("final_obs"), py::arg("info"), py::arg("reset_info"), py::arg("diverged"))
+      .def("step_float64", &Step<double>, py::arg("actions"), py::arg("reset_first"),
+           py::arg("same_step"), py::arg("obs"), py::arg("reward"), py::arg("terminated"),
+           py::arg("truncated"), py::arg("final_obs"), py::arg("info"), py::arg("reset_info"),
+           py::arg("diverged"))
       .def("set_state", &SetState, py::arg("sim"), py::arg("qpos"), py::arg("qvel"))
       .def("physics", &Physics, py::arg("sim"));
 }

@@ -24,8 +24,6 @@ std::string FailureText(const std::vector<Failure>& failures) {
   return text;
 }
 
-void WatchNothing() {}
-
 }  // namespace
 
 SimulationError::SimulationError(const std::vector<Failure>& failures)
@@ -49,10 +47,10 @@ void Engine::Reset(const std::vector<std::int64_t>& sims, double* obs, double* i
     ResetOne(sims[static_cast<std::size_t>(k)], obs + k * shape.obs_size,
              info + k * shape.info_size());
   };
-  Run(static_cast<std::int64_t>(sims.size()), job, &WatchNothing);
+  Run(static_cast<std::int64_t>(sims.size()), job, nullptr);
 }
 
-void Engine::Step(const float* actions, const std::uint8_t* reset_first, bool same_step,
+void Engine::Step(const Action& actions, const std::uint8_t* reset_first, bool same_step,
                   const StepOutput& output) {
   const TaskShape& shape = task_->shape();
   const auto job = [&](std::int64_t i) {
@@ -62,13 +60,13 @@ void Engine::Step(const float* actions, const std::uint8_t* reset_first, bool sa
     if (reset_first[i] != 0) {
       ResetOne(i, output.obs + i * shape.obs_size, output.reset_info + i * shape.info_size());
     } else {
-      StepOne(i, actions + i * model_->nu, same_step, output);
+      StepOne(i, actions.Row(i, model_->nu), same_step, output);
     }
   };
-  Run(num_sims(), job, &WatchNothing);
+  Run(num_sims(), job, nullptr);
 }
 
-void Engine::StepOne(std::int64_t index, const float* action, bool same_step,
+void Engine::StepOne(std::int64_t index, const Action& action, bool same_step,
                      const StepOutput& output) {
   const TaskShape& shape = task_->shape();
   Simulation& one = sim(index);

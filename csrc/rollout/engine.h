@@ -77,11 +77,11 @@ class Engine {
   // Steps every simulation with its row of actions [N, nu], finite; where reset_first [N] is not 0
   // it starts an episode instead, with reward 0 (Gymnasium's NEXT_STEP). With same_step, a
   // simulation whose episode ends starts the next one within the call.
-  void Step(const float* actions, const std::uint8_t* reset_first, bool same_step,
+  void Step(const Action& actions, const std::uint8_t* reset_first, bool same_step,
             const StepOutput& output);
 
-  // Does job(k), k = 0 ... count - 1, on the threads while watch() is called now and then, and
-  // throws what jobs have reported with Fail. Interface of rollouts.h.
+  // Does job(k), k = 0 ... count - 1, as WorkerPool::Run, and throws what jobs have reported with
+  // Fail. Interface of rollouts.h.
   void Run(std::int64_t count, const std::function<void(std::int64_t)>& job,
            const std::function<void()>& watch);
 
@@ -91,7 +91,7 @@ class Engine {
   void Fail(std::int64_t sim, std::int64_t episode_step, std::string text);
 
  private:
-  void StepOne(std::int64_t index, const float* action, bool same_step, const StepOutput& output);
+  void StepOne(std::int64_t index, const Action& action, bool same_step, const StepOutput& output);
   bool ResetOne(std::int64_t index, double* obs, double* info);
 
   Model model_;

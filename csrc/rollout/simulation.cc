@@ -87,10 +87,10 @@ bool Simulation::Reset(double* info) {
   return true;
 }
 
-bool Simulation::Step(const float* action, double* info) {
+bool Simulation::Step(const Action& action, double* info) {
   ++moves_;
   task_.Remember(model_, *data_, memory_.data());
-  for (int i = 0; i < model_.nu; ++i) data_->ctrl[i] = static_cast<double>(action[i]);
+  for (int i = 0; i < model_.nu; ++i) data_->ctrl[i] = action[i];
   ++episode_step_;
   StepJob job{&model_, data_.get(), task_.shape().frame_skip, task_.shape().reads_contact_forces};
   if (!Call(&StepPhysics, &job)) return false;

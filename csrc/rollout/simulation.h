@@ -33,9 +33,9 @@ class Simulation {
   // an error, and before the first Seed.
   bool Reset(double* info = nullptr);
 
-  // Takes one step with action [nu], which must be finite. info [info_size] is filled unless null.
+  // Takes one step with a finite action. info [info_size] is filled unless null.
   // False after an error. REQUIRES: an episode is under way.
-  bool Step(const float* action, double* info = nullptr);
+  bool Step(const Action& action, double* info = nullptr);
 
   // Puts the physics in a state, as Gymnasium's set_state does: qpos [nq], qvel [nv], mj_forward.
   // The episode under way, if any, goes on from there. False after an error.

@@ -6,7 +6,8 @@
 // The engine makes the calls in that order, and mj_rnePostConstraint after the steps where
 // `reads_contact_forces` says that the task reads cfrc_ext. Numbers are those of Gymnasium's -v5
 // environments to the bit: no fused multiply-add, sums in numpy's order, norms by numpy's own
-// routine (numpy_math.h), and what Gymnasium computes in float32 is computed in float32.
+// routine (numpy_math.h), and what Gymnasium computes in float32 is computed in float32, which
+// depends on the action (action.h).
 //
 // Threads: const methods may run at the same time on different simulations. Errors: constructors
 // throw std::invalid_argument, the methods nothing. Ownership: arguments are used during the call.
@@ -20,12 +21,14 @@
 #include <utility>
 #include <vector>
 
+#include "rollout/action.h"
 #include "rollout/numpy_generator.h"
 
 namespace td7 {
 
 // The type that Gymnasium gives to an info value.
-enum class InfoType { kFloat64, kFloat32, kInt64 };
+// kAction: of the action's precision.
+enum class InfoType { kFloat64, kAction, kInt64 };
 
 // One entry of an info dict: a scalar, or an array (which may be empty).
 struct InfoField {
@@ -76,7 +79,7 @@ class Task {
 
   // The reward of the step that `action` [nu] made, and whether the episode ends with it. info
   // [info_size] is filled unless null.
-  virtual Outcome Score(const mjModel& model, const mjData& data, const float* action,
+  virtual Outcome Score(const mjModel& model, const mjData& data, const Action& action,
                         const double* memory, double* info) const = 0;
 
   // obs [obs_size]

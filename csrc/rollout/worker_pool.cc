@@ -16,6 +16,35 @@ namespace {
 
 constexpr std::chrono::milliseconds kWatchEvery{10};
 
+// The floating-point environment that every program starts with: the caller may flush denormals, or
+// round otherwise.
+class DefaultFloats {
+ public:
+  DefaultFloats() {
+    std::fegetenv(&before_);
+    std::fesetenv(FE_DFL_ENV);
+  }
+  ~DefaultFloats() { std::fesetenv(&before_); }
+  DefaultFloats(const DefaultFloats&) = delete;
+  DefaultFloats& operator=(const DefaultFloats&) = delete;
+
+ private:
+  std::fenv_t before_;
+};
+
+void RunHere(std::int64_t count, const std::function<void(std::int64_t)>& job) {
+  const DefaultFloats floats;
+  std::exception_ptr failure;
+  for (std::int64_t i = 0; i < count; ++i) {
+    try {
+      job(i);
+    } catch (...) {
+      if (!failure) failure = std::current_exception();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
 }  // namespace
 
 struct WorkerPool::Shared {
@@ -82,6 +111,10 @@ void WorkerPool::Run(std::int64_t count, const std::function<void(std::int64_t)>
                      const std::function<void()>& watch) {
   if (count == 0) return;
   ExpectOwnProcess();
+  if (!watch && (count == 1 || threads() == 1)) {
+    RunHere(count, job);
+    return;
+  }
   Shared& shared = *shared_;
   std::unique_lock<std::mutex> lock(shared.mutex);
   shared.job = &job;
@@ -94,7 +127,7 @@ void WorkerPool::Run(std::int64_t count, const std::function<void(std::int64_t)>
     const Waiting waiting(&shared, &lock);
     while (!shared.all_done.wait_for(lock, kWatchEvery, all_done)) {
       lock.unlock();
-      watch();
+      if (watch) watch();
       lock.lock();
     }
   }

@@ -1,7 +1,7 @@
 // A fixed number of threads that do numbered jobs, while the thread that asks waits and watches.
 //
-// Threads: Run may be called from one thread at a time. The caller does no job itself, so that it
-// can look after signals.
+// Threads: Run may be called from one thread at a time. A caller that watches does no job itself,
+// so that it can look after signals.
 #ifndef TD7_ROLLOUT_WORKER_POOL_H_
 #define TD7_ROLLOUT_WORKER_POOL_H_
 
@@ -25,7 +25,9 @@ class WorkerPool {
   void ExpectOwnProcess() const;
 
   // Calls job(0) ... job(count - 1), each once, on the threads, in order of their starts; meanwhile
-  // calls watch() about every 10 ms on this thread. Returns when all are done. Rethrows the first
+  // calls watch() about every 10 ms on this thread. With an empty watch, jobs that one thread would
+  // do are done here instead, since handing them over costs more than a small job, under the
+  // floating-point environment of the threads. Returns when all are done. Rethrows the first
   // exception of a job, once all jobs have ended. If watch throws, no further job starts, and its
   // exception passes once those under way have ended. Throws as ExpectOwnProcess.
   void Run(std::int64_t count, const std::function<void(std::int64_t)>& job,

@@ -220,6 +220,20 @@ class Engine:
         reset_info: _Float64,
         diverged: NDArray[np.int32],
     ) -> None: ...
+    def step_float64(
+        self,
+        actions: _Float64,
+        reset_first: _Bool,
+        same_step: bool,
+        obs: _Float64,
+        reward: _Float64,
+        terminated: _Bool,
+        truncated: _Bool,
+        final_obs: _Float64,
+        info: _Float64,
+        reset_info: _Float64,
+        diverged: NDArray[np.int32],
+    ) -> None: ...
     def set_state(self, sim: int, qpos: _Float64, qvel: _Float64) -> None: ...
     def physics(self, sim: int) -> _Float64: ...
 

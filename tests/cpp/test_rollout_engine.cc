@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cfenv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -295,6 +296,33 @@ void TestJobsThatThrow() {
   pool.Run(0, [](std::int64_t) { CHECK(false); }, [] {});
 }
 
+// Without a watch, one thread's jobs run on the caller, whose rounding they neither use nor change.
+void TestJobsOfOneThreadRunOnTheCaller() {
+  const std::thread::id caller = std::this_thread::get_id();
+  std::fesetround(FE_UPWARD);
+  WorkerPool one(1);
+  WorkerPool three(3);
+  int done = 0;
+  const auto job = [&](std::int64_t index) {
+    CHECK(std::this_thread::get_id() == caller && std::fegetround() == FE_TONEAREST);
+    ++done;
+    if (index == 1) throw std::runtime_error("job 1");
+  };
+  bool thrown = false;
+  try {
+    one.Run(4, job, nullptr);
+  } catch (const std::runtime_error& error) {
+    thrown = std::string(error.what()) == "job 1";
+  }
+  CHECK(thrown && done == 4 && std::fegetround() == FE_UPWARD);
+  three.Run(1, job, nullptr);
+  CHECK(done == 5 && std::fegetround() == FE_UPWARD);
+  std::fesetround(FE_TONEAREST);
+  const auto elsewhere = [caller](std::int64_t) { CHECK(std::this_thread::get_id() != caller); };
+  three.Run(4, elsewhere, nullptr);
+  one.Run(4, elsewhere, [] {});
+}
+
 void TestModelsThatDoNotCompile() {
   std::string text;
   try {
@@ -315,6 +343,7 @@ int main() {
   td7::TestAStopEndsARunWithinAStep();
   td7::TestAnEpisodeIsMadeAgainFromItsBeginningAndItsActions();
   td7::TestJobsThatThrow();
+  td7::TestJobsOfOneThreadRunOnTheCaller();
   td7::TestModelsThatDoNotCompile();
   return failures == 0 ? 0 : 1;
 }

@@ -169,7 +169,8 @@ bool Ends(const std::string& id, const TaskArgs& args, int index, double value) 
   mj_forward(model.get(), data.get());
   (index < 0 ? data->qvel[-1 - index] : data->qpos[index]) = value;
   const std::vector<double> memory(static_cast<std::size_t>(task->shape().memory_size));
-  return task->Score(*model, *data, nullptr, memory.data(), nullptr).terminated;
+  const std::vector<float> action(static_cast<std::size_t>(model->nu));
+  return task->Score(*model, *data, action.data(), memory.data(), nullptr).terminated;
 }
 
 // Gymnasium's ranges exclude their ends, but for Ant's and for the pendulums'.

@@ -84,7 +84,7 @@ class CrawlerTwin(gymnasium.Env):
         return self.observe(), {}
 
     def step(self, action):
-        action = np.clip(action.astype(np.float64), self.low, self.high)
+        action = np.clip(np.asarray(action, np.float64), self.low, self.high)
         self.actions = [self.actions[1], action]
         self.under_way.append(action)
         self.data.ctrl[:] = self.under_way.pop(0)

@@ -1,19 +1,8 @@
-"""Environments at the door: what MuJoCo says of a model, and actions within bounds."""
+"""Gymnasium environments: actions within bounds."""
 
-import mujoco
 import numpy as np
-import pytest
 
 from td7.envs import make_env, to_space
-
-
-def test_a_warning_of_mujoco_becomes_a_python_warning_and_no_log_file(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    before = mujoco.get_mju_user_warning()
-    with pytest.warns(UserWarning, match="settotalmass"):
-        make_env("HalfCheetah-v5").close()
-    assert mujoco.get_mju_user_warning() is before
-    assert not list(tmp_path.iterdir())
 
 
 def test_an_action_stays_within_bounds_that_are_no_float32_numbers():

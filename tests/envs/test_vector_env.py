@@ -3,6 +3,7 @@
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
@@ -14,8 +15,6 @@ SAME_STEP, NEXT_STEP = AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP
 DISABLED = AutoresetMode.DISABLED
 # both end of themselves, the second one with arrays among its infos
 ENDING = ["Hopper-v5", "Humanoid-v5"]
-
-pytestmark = pytest.mark.filterwarnings("ignore:.*settotalmass")
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +134,7 @@ def test_it_describes_itself_as_sync_vector_env_does(mode):
     assert repr(ours) == "NativeVectorEnv(Walker2d-v5, num_envs=3)"
     again = gymnasium.make_vec(ours.spec)
     assert isinstance(again, SyncVectorEnv) and again.num_envs == 3
+    assert again.autoreset_mode is mode
     assert again.envs[0].spec.max_episode_steps == ours.spec.max_episode_steps == 5
 
 
@@ -155,6 +155,44 @@ def test_without_a_seed_the_first_reset_is_of_fresh_entropy_and_the_next_go_on()
     second = ours.reset()[0]
     assert_same(other.reset(seed=list(ours.np_random_seed))[0], first)
     assert_same(other.reset()[0], second)
+
+
+@pytest.mark.parametrize(
+    ("seed", "twins"),
+    [
+        (np.int64(7), 7),
+        (np.uint8(7), 7),
+        (np.array([3, 1]), [3, 1]),
+        ((np.int32(3), None), [3, None]),
+    ],
+)
+def test_seeds_of_numpy_are_those_of_python(seed, twins):
+    ours, twin = (NativeVectorEnv("Hopper-v5", 2, num_threads=1) for _ in range(2))
+    ours.reset(seed=1), twin.reset(seed=1)
+    assert_same(ours.reset(seed=seed), twin.reset(seed=twins))
+    assert_same(ours.np_random_seed, twin.np_random_seed)
+
+
+def float32_rows(actions):
+    return list(actions.astype(np.float32))
+
+
+def integers(actions):
+    return np.rint(actions).astype(np.int64).tolist()
+
+
+@pytest.mark.parametrize("convert", [np.float64, np.ndarray.tolist, float32_rows, integers])
+@pytest.mark.parametrize("env_id", core.task_ids())
+def test_lists_and_float64_actions_give_gymnasiums_own_result(env_id, convert):
+    ours, theirs = both(env_id, 3, max_episode_steps=4)
+    assert_same(ours.reset(seed=5), theirs.reset(seed=5))
+    random = np.random.default_rng(0)
+    for step in range(9):
+        actions = convert(random.uniform(-1, 1, ours.action_space.shape))
+        mine, other = ours.step(actions), theirs.step(actions)
+        # of integers Gymnasium's infos are integers in part
+        compared = 4 if convert is integers else 5
+        assert_same(mine[:compared], other[:compared], f"step {step}: ")
 
 
 def test_drawing_from_a_copied_generator_changes_no_simulation():
@@ -196,6 +234,22 @@ def test_the_number_of_threads_changes_nothing(num_threads):
     one, other = (NativeVectorEnv("Hopper-v5", 5, num_threads=each) for each in (2, num_threads))
     assert_same(one.reset(seed=2), other.reset(seed=2))
     assert step_both(one, other, 100) > 5
+
+
+def test_a_step_on_the_callers_thread_neither_uses_nor_changes_its_rounding():
+    one, other = (NativeVectorEnv("HalfCheetah-v5", 1) for _ in range(2))
+    assert_same(one.reset(seed=2), other.reset(seed=2))
+    qvel = np.full(9, 1e-310)  # flushed to zero if the caller's rounding were used
+    actions = np.full((1, 6), 1e-40, np.float32)
+    results = []
+    for env, flush in ((one, False), (other, True)):
+        env.set_state(0, np.zeros(9), qvel)
+        torch.set_flush_denormal(flush)
+        results.append(env.step(actions))
+        flushes = bool((torch.tensor([1e-310], dtype=torch.float64) * 0.5 == 0).all())
+        torch.set_flush_denormal(False)
+        assert flushes is flush
+    assert_same(*results)
 
 
 def test_what_was_returned_stays_as_it_was_and_may_be_written_to():

@@ -4,10 +4,10 @@ import gymnasium
 import mujoco
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 
+import td7
 from td7.envs import NativeVectorEnv
-
-pytestmark = pytest.mark.filterwarnings("ignore:.*settotalmass")
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +76,43 @@ def test_depth_comes_as_from_gymnasium():
     assert (ours.render(0) == theirs[0].render()).all()
 
 
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_a_list_mode_returns_the_frames_since_the_last_reset_or_render(mode):
+    kwargs = {"width": 48, "height": 32, "max_episode_steps": 4}
+    ours, theirs = (
+        make("Hopper-v5", 2, render_mode="rgb_array_list", **kwargs)
+        for make in (
+            lambda *args, **options: td7.make_vec(*args, autoreset_mode=mode, **options),
+            lambda *args, **options: gymnasium.make_vec(
+                *args, vector_kwargs={"autoreset_mode": mode}, **options
+            ),
+        )
+    )
+    assert isinstance(ours, NativeVectorEnv)
+    assert ours.render_mode == theirs.render_mode == "rgb_array_list"
+    assert ours.metadata == theirs.metadata
+    ours.reset(seed=0), theirs.reset(seed=0)
+    mask = np.array([True, False])
+    for step in range(11):
+        actions = ours.action_space.sample()
+        over = ours.step(actions)[3]
+        theirs.step(actions)
+        if step in (1, 4, 7, 9):
+            mine, other = ours.render(), theirs.render()
+            assert isinstance(mine, tuple) and all(isinstance(frames, list) for frames in mine)
+            assert [len(frames) for frames in mine] == [len(frames) for frames in other]
+            assert all(frame.shape == (32, 48, 3) for frames in mine for frame in frames)
+        if mode is AutoresetMode.DISABLED and over.any():
+            for env in (ours, theirs):
+                env.reset(options={"reset_mask": over.copy()})
+        if step == 5:
+            for env in (ours, theirs):
+                env.reset(options={"reset_mask": mask.copy()})
+    ours.reset(seed=3), theirs.reset(seed=3)
+    assert (ours.render(1)[0] == theirs.render()[1][0]).all()
+    assert [len(frames) for frames in ours.render()] == [1, 0]
+
+
 def test_drawing_changes_no_simulation():
     drawn, other = (both("HalfCheetah-v5", 2)[0] for _ in range(2))
     for _ in range(5):
@@ -84,7 +121,8 @@ def test_drawing_changes_no_simulation():
         drawn.render()
 
 
-def test_a_simulation_that_is_not_there_is_refused():
-    ours, _ = both("Hopper-v5", 2)
+@pytest.mark.parametrize("render_mode", ["rgb_array", "rgb_array_list"])
+def test_a_simulation_that_is_not_there_is_refused(render_mode):
+    ours, _ = both("Hopper-v5", 2, render_mode=render_mode)
     with pytest.raises(IndexError, match=r"sim must be in \[0, 2\), got 2"):
         ours.render(2)

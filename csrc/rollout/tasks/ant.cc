@@ -24,7 +24,7 @@ class Ant final : public Task {
   Ant(const mjModel& model, TaskArgReader* args)
       : Task(Shape(model, args)),
         forward_reward_weight_(args->Number("forward_reward_weight")),
-        ctrl_cost_weight_(static_cast<float>(args->Number("ctrl_cost_weight"))),
+        ctrl_cost_weight_(args->Number("ctrl_cost_weight")),
         contact_cost_weight_(args->Number("contact_cost_weight")),
         healthy_reward_(args->Number("healthy_reward")),
         main_body_(args->Body("main_body", model)),
@@ -46,15 +46,14 @@ class Ant final : public Task {
     memory[1] = data.xpos[3 * main_body_ + 1];
   }
 
-  Outcome Score(const mjModel& model, const mjData& data, const float* action, const double* memory,
-                double* info) const override {
+  Outcome Score(const mjModel& model, const mjData& data, const Action& action,
+                const double* memory, double* info) const override {
     const double dt = model.opt.timestep * shape().frame_skip;
     const double x_velocity = (data.xpos[3 * main_body_] - memory[0]) / dt;
     const bool healthy = IsHealthy(model, data);
     const double forward_reward = x_velocity * forward_reward_weight_;
     const double healthy_reward = (healthy ? 1.0 : 0.0) * healthy_reward_;
-    const double ctrl_cost =
-        static_cast<double>(ctrl_cost_weight_ * SumOfSquares(action, model.nu));
+    const double ctrl_cost = action.Cost(ctrl_cost_weight_, model.nu);
     const double contact_cost =
         contact_cost_weight_ * SumOfClippedSquares(data.cfrc_ext, 6 * model.nbody,
                                                    contact_force_range_.first,
@@ -100,7 +99,7 @@ class Ant final : public Task {
                   InStep("x_velocity"),
                   InStep("y_velocity"),
                   InStep("reward_forward"),
-                  InStep("reward_ctrl", InfoType::kFloat32),
+                  InStep("reward_ctrl", InfoType::kAction),
                   InStep("reward_contact"),
                   HealthyReward(args)};
     return shape;
@@ -113,7 +112,7 @@ class Ant final : public Task {
   }
 
   double forward_reward_weight_;
-  float ctrl_cost_weight_;
+  double ctrl_cost_weight_;
   double contact_cost_weight_;
   double healthy_reward_;
   int main_body_;

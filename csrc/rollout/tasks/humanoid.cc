@@ -36,7 +36,7 @@ class Humanoid final : public Task {
     memory[1] = MassCenter(model, data, 1);
   }
 
-  Outcome Score(const mjModel& model, const mjData& data, const float*, const double* memory,
+  Outcome Score(const mjModel& model, const mjData& data, const Action&, const double* memory,
                 double* info) const override {
     const double dt = model.opt.timestep * shape().frame_skip;
     const double x_velocity = (MassCenter(model, data, 0) - memory[0]) / dt;

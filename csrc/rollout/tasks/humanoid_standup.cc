@@ -22,7 +22,7 @@ class HumanoidStandup final : public Task {
     AddUniformNoise(reset_noise_scale_, data->qvel, model.nv, random);
   }
 
-  Outcome Score(const mjModel& model, const mjData& data, const float*, const double*,
+  Outcome Score(const mjModel& model, const mjData& data, const Action&, const double*,
                 double* info) const override {
     // one substep's time, not the step's
     const double rise = data.qpos[2] / model.opt.timestep;

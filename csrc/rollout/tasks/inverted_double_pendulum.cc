@@ -24,7 +24,7 @@ class InvertedDoublePendulum final : public Task {
     AddNormalNoise(reset_noise_scale_, data->qvel, model.nv, random);
   }
 
-  Outcome Score(const mjModel&, const mjData& data, const float*, const double*,
+  Outcome Score(const mjModel&, const mjData& data, const Action&, const double*,
                 double* info) const override {
     const double x = data.site_xpos[0];
     const double height = data.site_xpos[2];

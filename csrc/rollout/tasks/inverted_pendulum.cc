@@ -21,7 +21,7 @@ class InvertedPendulum final : public Task {
     AddUniformNoise(reset_noise_scale_, data->qvel, model.nv, random);
   }
 
-  Outcome Score(const mjModel&, const mjData& data, const float*, const double*,
+  Outcome Score(const mjModel&, const mjData& data, const Action&, const double*,
                 double* info) const override {
     const double* q = data.qpos;
     const double* v = data.qvel;

@@ -19,8 +19,8 @@ TaskShape Shape(const mjModel& model, TaskArgReader* args) {
   shape.frame_skip = args->FrameSkip();
   shape.memory_size = 1;
   shape.info = {
-      AtReset("x_position"),    AtReset("z_distance_from_origin"),         InStep("x_velocity"),
-      InStep("reward_forward"), InStep("reward_ctrl", InfoType::kFloat32), HealthyReward(args)};
+      AtReset("x_position"),    AtReset("z_distance_from_origin"),        InStep("x_velocity"),
+      InStep("reward_forward"), InStep("reward_ctrl", InfoType::kAction), HealthyReward(args)};
   return shape;
 }
 
@@ -29,7 +29,7 @@ TaskShape Shape(const mjModel& model, TaskArgReader* args) {
 PlanarWalker::PlanarWalker(const mjModel& model, TaskArgReader* args)
     : Task(Shape(model, args)),
       forward_reward_weight_(args->Number("forward_reward_weight")),
-      ctrl_cost_weight_(static_cast<float>(args->Number("ctrl_cost_weight"))),
+      ctrl_cost_weight_(args->Number("ctrl_cost_weight")),
       healthy_reward_(args->Number("healthy_reward")),
       terminate_when_unhealthy_(args->Flag("terminate_when_unhealthy")),
       healthy_z_range_(args->Bounds("healthy_z_range")),
@@ -46,14 +46,14 @@ void PlanarWalker::Remember(const mjModel&, const mjData& data, double* memory) 
   memory[0] = data.qpos[0];
 }
 
-Outcome PlanarWalker::Score(const mjModel& model, const mjData& data, const float* action,
+Outcome PlanarWalker::Score(const mjModel& model, const mjData& data, const Action& action,
                             const double* memory, double* info) const {
   const double dt = model.opt.timestep * shape().frame_skip;
   const double x_velocity = (data.qpos[0] - memory[0]) / dt;
   const bool healthy = IsHealthy(model, data);
   const double forward_reward = forward_reward_weight_ * x_velocity;
   const double healthy_reward = (healthy ? 1.0 : 0.0) * healthy_reward_;
-  const double ctrl_cost = static_cast<double>(ctrl_cost_weight_ * SumOfSquares(action, model.nu));
+  const double ctrl_cost = action.Cost(ctrl_cost_weight_, model.nu);
   if (info != nullptr) {
     RowWriter(info).Add({data.qpos[0], data.qpos[1] - model.qpos0[1], x_velocity, forward_reward,
                          -ctrl_cost, healthy_reward});

@@ -16,8 +16,8 @@ class PlanarWalker : public Task {
  public:
   void Reset(const mjModel& model, mjData* data, NumpyGenerator* random) const override;
   void Remember(const mjModel& model, const mjData& data, double* memory) const override;
-  Outcome Score(const mjModel& model, const mjData& data, const float* action, const double* memory,
-                double* info) const override;
+  Outcome Score(const mjModel& model, const mjData& data, const Action& action,
+                const double* memory, double* info) const override;
   void Observe(const mjModel& model, const mjData& data, double* obs) const override;
   void ResetInfo(const mjModel& model, const mjData& data, double* info) const override;
 
@@ -31,7 +31,7 @@ class PlanarWalker : public Task {
   virtual bool IsHealthy(const mjModel& model, const mjData& data) const = 0;
 
   double forward_reward_weight_;
-  float ctrl_cost_weight_;
+  double ctrl_cost_weight_;
   double healthy_reward_;
   bool terminate_when_unhealthy_;
   Range healthy_z_range_;

@@ -21,7 +21,7 @@ class Pusher final : public Task {
       : Task(Shape(model, args)),
         reward_near_weight_(args->Number("reward_near_weight")),
         reward_dist_weight_(args->Number("reward_dist_weight")),
-        reward_control_weight_(static_cast<float>(args->Number("reward_control_weight"))),
+        reward_control_weight_(args->Number("reward_control_weight")),
         tips_arm_(NeedBody(args->task_id(), model, "tips_arm")),
         object_(NeedBody(args->task_id(), model, "object")),
         goal_(NeedBody(args->task_id(), model, "goal")) {}
@@ -40,14 +40,13 @@ class Pusher final : public Task {
     std::fill(data->qvel + model.nv - 4, data->qvel + model.nv, 0.0);
   }
 
-  Outcome Score(const mjModel& model, const mjData& data, const float* action, const double*,
+  Outcome Score(const mjModel& model, const mjData& data, const Action& action, const double*,
                 double* info) const override {
     const double near = Norm(Between(data, tips_arm_, object_).data(), 3);
     const double distance = Norm(Between(data, goal_, object_).data(), 3);
     const double reward_near = -near * reward_near_weight_;
     const double reward_dist = -distance * reward_dist_weight_;
-    const double reward_ctrl =
-        static_cast<double>(-SumOfSquares(action, model.nu) * reward_control_weight_);
+    const double reward_ctrl = -action.Cost(reward_control_weight_, model.nu);
     if (info != nullptr) RowWriter(info).Add({reward_dist, reward_ctrl, reward_near});
     return {reward_dist + reward_ctrl + reward_near, false};
   }
@@ -66,14 +65,14 @@ class Pusher final : public Task {
     TaskShape shape;
     shape.obs_size = 2 * kJoints + 9;
     shape.frame_skip = args->FrameSkip();
-    shape.info = {InStep("reward_dist"), InStep("reward_ctrl", InfoType::kFloat32),
+    shape.info = {InStep("reward_dist"), InStep("reward_ctrl", InfoType::kAction),
                   InStep("reward_near")};
     return shape;
   }
 
   double reward_near_weight_;
   double reward_dist_weight_;
-  float reward_control_weight_;
+  double reward_control_weight_;
   int tips_arm_;
   int object_;
   int goal_;

@@ -19,7 +19,7 @@ class Reacher final : public Task {
   Reacher(const mjModel& model, TaskArgReader* args)
       : Task(Shape(model, args)),
         reward_dist_weight_(args->Number("reward_dist_weight")),
-        reward_control_weight_(static_cast<float>(args->Number("reward_control_weight"))),
+        reward_control_weight_(args->Number("reward_control_weight")),
         fingertip_(NeedBody(args->task_id(), model, "fingertip")),
         target_(NeedBody(args->task_id(), model, "target")) {}
 
@@ -35,12 +35,11 @@ class Reacher final : public Task {
     std::fill(data->qvel + 2, data->qvel + 4, 0.0);
   }
 
-  Outcome Score(const mjModel& model, const mjData& data, const float* action, const double*,
+  Outcome Score(const mjModel& model, const mjData& data, const Action& action, const double*,
                 double* info) const override {
     const double distance = Norm(Between(data, target_, fingertip_).data(), 3);
     const double reward_dist = -distance * reward_dist_weight_;
-    const double reward_ctrl =
-        static_cast<double>(-SumOfSquares(action, model.nu) * reward_control_weight_);
+    const double reward_ctrl = -action.Cost(reward_control_weight_, model.nu);
     if (info != nullptr) RowWriter(info).Add({reward_dist, reward_ctrl});
     return {reward_dist + reward_ctrl, false};
   }
@@ -59,12 +58,12 @@ class Reacher final : public Task {
     TaskShape shape;
     shape.obs_size = 10;
     shape.frame_skip = args->FrameSkip();
-    shape.info = {InStep("reward_dist"), InStep("reward_ctrl", InfoType::kFloat32)};
+    shape.info = {InStep("reward_dist"), InStep("reward_ctrl", InfoType::kAction)};
     return shape;
   }
 
   double reward_dist_weight_;
-  float reward_control_weight_;
+  double reward_control_weight_;
   int fingertip_;
   int target_;
 };

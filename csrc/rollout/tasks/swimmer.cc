@@ -17,7 +17,7 @@ class Swimmer final : public Task {
   Swimmer(const mjModel& model, TaskArgReader* args)
       : Task(Shape(model, args)),
         forward_reward_weight_(args->Number("forward_reward_weight")),
-        ctrl_cost_weight_(static_cast<float>(args->Number("ctrl_cost_weight"))),
+        ctrl_cost_weight_(args->Number("ctrl_cost_weight")),
         reset_noise_scale_(args->NoiseScale("reset_noise_scale")),
         skipped_(model.nq + model.nv - shape().obs_size) {}
 
@@ -31,13 +31,12 @@ class Swimmer final : public Task {
     memory[1] = data.qpos[1];
   }
 
-  Outcome Score(const mjModel& model, const mjData& data, const float* action, const double* memory,
-                double* info) const override {
+  Outcome Score(const mjModel& model, const mjData& data, const Action& action,
+                const double* memory, double* info) const override {
     const double dt = model.opt.timestep * shape().frame_skip;
     const double x_velocity = (data.qpos[0] - memory[0]) / dt;
     const double forward_reward = forward_reward_weight_ * x_velocity;
-    const double ctrl_cost =
-        static_cast<double>(ctrl_cost_weight_ * SumOfSquares(action, model.nu));
+    const double ctrl_cost = action.Cost(ctrl_cost_weight_, model.nu);
     if (info != nullptr) {
       const double y_velocity = (data.qpos[1] - memory[1]) / dt;
       RowWriter(info).Add({data.qpos[0], data.qpos[1], Norm(data.qpos, 2), x_velocity, y_velocity,
@@ -70,12 +69,12 @@ class Swimmer final : public Task {
                   InStep("x_velocity"),
                   InStep("y_velocity"),
                   InStep("reward_forward"),
-                  InStep("reward_ctrl", InfoType::kFloat32)};
+                  InStep("reward_ctrl", InfoType::kAction)};
     return shape;
   }
 
   double forward_reward_weight_;
-  float ctrl_cost_weight_;
+  double ctrl_cost_weight_;
   double reset_noise_scale_;
   std::int64_t skipped_;  // leading positions that are not observed
 };

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import gymnasium
-import mujoco
 import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
+from td7.envs.mujoco_warnings import warnings_to_terminal
 from td7.envs.simulations import Stepped, of_simulation, place
 from td7.extension import core
 
@@ -124,26 +123,17 @@ def _generator(env: gymnasium.Env[Any, Any]) -> Any:
 def naming_the_id(env_id: str) -> Iterator[None]:
     """Make environments of an id within; what cannot be made raises ValueError with its name."""
     try:
-        with _mujoco_warns_through_python():
+        with warnings_to_terminal():
             yield
     except gymnasium.error.DependencyNotInstalled as error:
         raise ValueError(f"env {env_id!r} needs a package that is missing: {error}") from error
     except (gymnasium.error.Error, ModuleNotFoundError) as error:
+        if env_id in gymnasium.registry:
+            raise ValueError(f"env {env_id!r} cannot be made: {error}") from error
         hint = " (a task is named FILE.py:CLASS)" if env_id.endswith(".py") else ""
         raise ValueError(
             f"env must be a known Gymnasium id, got {env_id!r}{hint}: {error}"
         ) from error
-
-
-@contextmanager
-def _mujoco_warns_through_python() -> Iterator[None]:
-    """Show what MuJoCo says of a model once, and leave no MUJOCO_LOG.TXT in the working folder."""
-    before = mujoco.get_mju_user_warning()
-    mujoco.set_mju_user_warning(lambda text: warnings.warn(text.strip(), stacklevel=2))
-    try:
-        yield
-    finally:
-        mujoco.set_mju_user_warning(before)
 
 
 def _check_spaces(env_id: str, env: gymnasium.Env[Any, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
@@ -21,10 +22,15 @@ NOT_OF_THE_TASK = ("self", "xml_file", "default_camera_config", "kwargs")
 WORD = 2**64
 
 
-def is_native(env_id: str) -> bool:
-    """Whether the id is a task in C++, and still Gymnasium's own."""
-    spec = gymnasium.registry.get(env_id)
-    if env_id not in core.task_ids() or spec is None or not isinstance(spec.entry_point, str):
+def is_native(env: str | EnvSpec) -> bool:
+    """Whether an id, or a spec with no arguments, is a task in C++ and still Gymnasium's own."""
+    if isinstance(env, EnvSpec):
+        own = gymnasium.registry.get(env.id)
+        if own is None or own.entry_point != env.entry_point:
+            return False
+        return not (env.kwargs or env.additional_wrappers) and is_native(env.id)
+    spec = gymnasium.registry.get(env)
+    if env not in core.task_ids() or spec is None or not isinstance(spec.entry_point, str):
         return False
     changed = spec.kwargs or spec.additional_wrappers or spec.max_episode_steps is None
     return spec.entry_point.startswith("gymnasium.envs.mujoco.") and not changed

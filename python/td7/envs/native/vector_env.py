@@ -8,20 +8,28 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.error import ClosedEnvironmentError, ResetNeeded
+from gymnasium.error import ResetNeeded
 from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from td7.envs.frame_lists import LIST, FrameLists
 from td7.envs.gymnasium import SimulationError, naming_the_id
 from td7.envs.native.engine import is_native, make_engine, pcg64_state, pcg64_words
 from td7.envs.native.info_rows import Flags, InfoRows, Infos
 from td7.envs.native.renderer import RENDER_MODES, SimulationRenderer
-from td7.envs.vector_args import at_least, checked_mask, checked_mode, task_arguments
+from td7.envs.simulated_vector_env import Observations, SimulatedVectorEnv
+from td7.envs.vector_args import (
+    at_least,
+    checked_actions,
+    checked_mask,
+    checked_mode,
+    checked_seeds,
+    task_arguments,
+)
 from td7.extension import core
 
-Observations = NDArray[np.float64]
 # Attributes that every simulation has alike.
 SHARED = (
     "action_space",
@@ -34,7 +42,7 @@ SHARED = (
 )
 
 
-class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]):
+class NativeVectorEnv(SimulatedVectorEnv):
     """N simulations of a native task; the bits that Gymnasium's SyncVectorEnv of it returns.
 
     SAME_STEP: the step that ends an episode returns the next one's first observation, and the last
@@ -47,6 +55,7 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
 
     _engine: Any = None
     _renderer: SimulationRenderer | None = None
+    _frames: FrameLists | None = None
     _ready: Flags  # [N]: an episode is under way
     _over: Flags  # [N]: it ended with the last step
 
@@ -65,7 +74,8 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
 
         With copy=False the observations that reset and step return are the same array, written
         anew by each call. Raises ValueError for an id that is no native task, a bad value or a
-        model that does not compile, TypeError for an argument that the task does not have.
+        model that does not compile, TypeError for an argument that the task does not have. A render
+        mode that ends in "_list" draws every step, as Gymnasium's RenderCollection does.
         """
         if not is_native(env):
             known = ", ".join(sorted(core.task_ids()))
@@ -73,18 +83,24 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         self.num_envs = at_least(1, num_envs, "num_envs")
         threads = at_least(0, num_threads, "num_threads")
         self.autoreset_mode = checked_mode(autoreset_mode)
-        if render_mode not in (None, *RENDER_MODES):
+        if render_mode not in (None, *RENDER_MODES, *(mode + LIST for mode in RENDER_MODES)):
             wanted = ", ".join(map(repr, RENDER_MODES))
-            raise ValueError(f"render_mode must be None or one of {wanted}, got {render_mode!r}")
+            raise ValueError(
+                f"render_mode must be None or one of {wanted}, or one of them with {LIST!r} at its "
+                f"end, got {render_mode!r}"
+            )
         self._engine = make_engine(env, self.num_envs, threads, **task_arguments(kwargs))
         if render_mode is not None:
             kwargs["render_mode"] = render_mode
         with naming_the_id(env):
             template: Any = gymnasium.make(env, **kwargs)
         self._describe(template, kwargs)
-        self._renderer = SimulationRenderer(template) if render_mode else None
         if render_mode is None:
             template.close()
+        else:
+            self._renderer = SimulationRenderer(template)
+            if render_mode.endswith(LIST):
+                self._frames = FrameLists(self.num_envs, self._draw)
         self.copy = copy
         self._seeds: list[int | None] = [None] * self.num_envs
         self._make_buffers()
@@ -112,22 +128,25 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         self._ready[sims] = self._over[sims] = False
         engine.reset(sims, obs, rows)
         self._ready[sims] = True
+        if self._frames is not None:
+            self._frames.start(sims.tolist())
         self._obs[sims], self._reset_info[sims] = obs, rows
         return self._returned_obs(), self._rows.of_reset(self._reset_info, chosen)
 
     def step(
-        self, actions: NDArray[np.float32]
+        self, actions: NDArray[Any] | Sequence[Any]
     ) -> tuple[Observations, NDArray[Any], NDArray[Any], NDArray[Any], Infos]:
-        """Step every simulation with its row of actions [N, A], float32 and finite.
+        """Step every simulation with its row of actions [N, A], finite numbers.
 
+        The task computes in float32 where the actions are, or else in float64, as Gymnasium's.
         Returns observations [N, S], rewards [N], terminated [N], truncated [N] and infos. Raises
         ResetNeeded, and after a SimulationError every simulation needs a reset.
         """
         engine = self._open_engine()
-        if not self._ready.all():
+        if np.count_nonzero(self._ready) < self.num_envs:  # faster than all() for few of them
             raise ResetNeeded(self._unready())
-        if isinstance(actions, np.ndarray) and actions.dtype == np.float32:
-            actions = np.ascontiguousarray(actions)
+        given = checked_actions(actions, self.num_envs, self._action_size)
+        step = engine.step if given.dtype == np.float32 else engine.step_float64
         rewards = np.empty(self.num_envs)
         terminated, truncated = np.empty((2, self.num_envs), bool)
         started = self._over if self.autoreset_mode is AutoresetMode.NEXT_STEP else self._nobody
@@ -135,12 +154,16 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         buffers = (self._final_obs, self._info, self._reset_info, self._diverged)
         same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
         try:
-            engine.step(actions, started, same_step, *outputs, *buffers)
+            step(given, started, same_step, *outputs, *buffers)
         except SimulationError:
             self._ready[:] = False
             raise
         over = terminated | truncated
-        infos = self._step_infos(started, over)
+        begun = over if same_step else started
+        infos = self._step_infos(begun, over, given.dtype)
+        if self._frames is not None:
+            self._frames.start(np.flatnonzero(begun).tolist())
+            self._frames.add(np.flatnonzero(~begun).tolist())
         self._over = over
         if self.autoreset_mode is AutoresetMode.DISABLED:
             self._ready = ~over
@@ -149,15 +172,16 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
     def render(self, index: int | None = None) -> Any:
         """Return a tuple of a frame of every simulation, or the frame of one.
 
-        A frame shows the simulation's present state. Raises ValueError without a render_mode and
-        RuntimeError where OpenGL cannot draw.
+        A frame shows the simulation's present state. With a render mode that ends in "_list" a
+        list of the frames since the last reset or render takes the place of a frame. Raises
+        ValueError without a render_mode and RuntimeError where OpenGL cannot draw.
         """
-        engine = self._open_engine()
+        self._expect_open()
         if self._renderer is None:
             raise ValueError("render needs a render_mode, such as 'rgb_array', from the beginning")
         if index is None:
             return tuple(self.render(sim) for sim in range(self.num_envs))
-        return self._renderer.draw(index, engine.physics(index))
+        return self._draw(index) if self._frames is None else self._frames.take(index)
 
     def set_state(self, index: int, qpos: Any, qvel: Any) -> None:
         """Put a simulation's positions [nq] and velocities [nv], as MujocoEnv.set_state does."""
@@ -168,6 +192,7 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
     @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
         """The seed of every simulation's generator."""
+        self._expect_open()
         self._seed(range(self.num_envs), None)
         return tuple(seed for seed in self._seeds if seed is not None)
 
@@ -184,24 +209,9 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
             generators.append(np.random.Generator(bits))
         return tuple(generators)
 
-    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """Return render's frames, or an attribute; there are no environments with other methods."""
-        if name == "render":
-            return tuple(self.render(*args, **kwargs))
-        if args or kwargs:
-            raise AttributeError(self._lacks(name))
-        return self.get_attr(name)
-
-    def get_attr(self, name: str) -> tuple[Any, ...]:
-        """Return an attribute of every simulation; AttributeError names those that there are."""
-        if name in ("np_random", "np_random_seed"):
-            return tuple(getattr(self, name))
-        if name not in SHARED:
-            raise AttributeError(self._lacks(name))
-        return (self._shared[name],) * self.num_envs
-
     def set_attr(self, name: str, values: Any) -> None:
         """Raise AttributeError: what a simulation in C++ is made with stays."""
+        self._expect_open()
         raise AttributeError(f"{name!r} of simulations in C++ cannot be set; give it to make_vec")
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -219,43 +229,40 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         self.single_action_space = template.action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        # as gymnasium.make_vec makes it, which can make these environments again from it
+        # gymnasium.make_vec and td7.make_vec can make these environments again from it
         self.spec = copy.deepcopy(gymnasium.spec(template.spec.id))
-        self.spec.kwargs = {**kwargs, "num_envs": self.num_envs}
+        vector_kwargs = {"autoreset_mode": self.autoreset_mode.value}
+        self.spec.kwargs = {**kwargs, "vector_kwargs": vector_kwargs}
+        if self.num_envs != 1:
+            self.spec.kwargs["num_envs"] = self.num_envs
         self.spec.max_episode_steps = template.spec.max_episode_steps
 
     def _make_buffers(self) -> None:
         n, obs_size = self.num_envs, self._engine.obs_size
+        self._action_size = self._engine.action_size
         self._rows = InfoRows(self._engine.info_fields)
         self._obs, self._final_obs = np.zeros((2, n, obs_size))
         self._info, self._reset_info = np.zeros((2, n, self._rows.size))
         self._diverged = np.zeros(n, np.int32)
         self._ready, self._over, self._nobody = np.zeros((3, n), bool)
 
-    def _seed(self, sims: Sequence[int], seed: int | Sequence[int | None] | None) -> None:
+    def _seed(self, sims: Sequence[int], seed: Any) -> None:
         """Seed simulations, those without a seed only if they never had one."""
-        if seed is None or isinstance(seed, (int, np.integer)):
-            seeds = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
-        else:
-            seeds = list(seed)
-        if len(seeds) != self.num_envs:
-            raise ValueError(f"seed must be a list of {self.num_envs} seeds, got {len(seeds)}")
+        seeds = checked_seeds(seed, self.num_envs)
         chosen = [i for i in sims if seeds[i] is not None or self._seeds[i] is None]
         generators = [seeding.np_random(seeds[i]) for i in chosen]
         for i, (generator, entropy) in zip(chosen, generators, strict=True):
             self._open_engine().seed(i, pcg64_words(generator.bit_generator.state))
             self._seeds[i] = entropy
 
-    def _step_infos(self, started: Flags, over: Flags) -> Infos:
-        ended = over.any() and self.autoreset_mode is AutoresetMode.SAME_STEP
-        if ended:
-            started = over
-        infos = self._rows.of_step(self._info, self._reset_info, started if started.any() else None)
-        if ended:
-            ends = self._rows.of_ends(self._info, self._final_obs, over)
+    def _step_infos(self, begun: Flags, over: Flags, precision: np.dtype[Any]) -> Infos:
+        some = np.count_nonzero(begun) > 0
+        infos = self._rows.of_step(self._info, self._reset_info, begun if some else None, precision)
+        if some and begun is over:  # SAME_STEP: the episodes before ended in this step
+            ends = self._rows.of_ends(self._info, self._final_obs, over, precision)
             # a key stands where the first simulation that has it put it
             infos = {**ends, **infos} if over[0] else {**infos, **ends}
-        if self._diverged.any():
+        if np.count_nonzero(self._diverged):
             infos["diverged"] = self._diverged.copy()
             infos["_diverged"] = self._diverged > 0
         return infos
@@ -263,9 +270,12 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
     def _returned_obs(self) -> Observations:
         return self._obs.copy() if self.copy else self._obs
 
+    def _draw(self, sim: int) -> Any:
+        assert self._renderer is not None
+        return self._renderer.draw(sim, self._open_engine().physics(sim))
+
     def _open_engine(self) -> Any:
-        if self._engine is None:
-            raise ClosedEnvironmentError("the vector environment is closed")
+        self._expect_open()
         return self._engine
 
     def _unready(self) -> str:
@@ -274,6 +284,11 @@ class NativeVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
             f"step needs an episode under way in every simulation, got none in {len(waiting)} of "
             f"{self.num_envs}, the first of them {waiting[0]}: reset them first"
         )
+
+    def _shared_attribute(self, name: str) -> Any:
+        if name not in SHARED:
+            raise AttributeError(self._lacks(name))
+        return self._shared[name]
 
     def _lacks(self, name: str) -> str:
         has = ", ".join([*SHARED, "np_random", "np_random_seed", "render"])

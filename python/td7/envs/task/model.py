@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
 import sys
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +13,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from td7.envs.mujoco_warnings import collected_warnings
 from td7.envs.task.definition import Task
-
-_handler_lock = threading.Lock()
-_collectors: list[list[str]] = []
-_handler_before: Any = None
-
-
-@contextmanager
-def collected_warnings() -> Iterator[list[str]]:
-    """Collect what MuJoCo warns of, so that it leaves no MUJOCO_LOG.TXT in the working folder.
-
-    Its handler is the process's: of threads that collect at once each hears all.
-    """
-    global _handler_before
-    texts: list[str] = []
-    with _handler_lock:
-        if not _collectors:
-            _handler_before = mujoco.get_mju_user_warning()
-            mujoco.set_mju_user_warning(_collect)
-        _collectors.append(texts)
-    try:
-        yield texts
-    finally:
-        with _handler_lock:
-            _collectors[:] = [each for each in _collectors if each is not texts]
-            if not _collectors:
-                mujoco.set_mju_user_warning(_handler_before)
-
-
-def _collect(text: str) -> None:
-    for texts in list(_collectors):
-        texts.append(text.strip())
 
 
 def compile_model(task: Task) -> Any:
@@ -92,6 +60,18 @@ def action_bounds(model: Any, name: str) -> NDArray[np.float64]:
             f"(its bounds are the action's), got {got}"
         )
     return np.array(model.actuator_ctrlrange, np.float64)
+
+
+def warning_advice(text: str, model: Any) -> str:
+    """Return a warning of MuJoCo's without its time, and for the arena with what to write."""
+    text = re.sub(r"\s*Time = \S+$", "", text)
+    if "arena memory" not in text:
+        return text
+    kilobytes = -(-model.narena // 1024)
+    return (
+        "MuJoCo has too little memory for the contacts and constraints of a step and drops some: "
+        f'put <size memory="{2 * kilobytes}K"/> or more into the MJCF, got {kilobytes}K'
+    )
 
 
 def actuator_name(model: Any, actuator: int) -> str:

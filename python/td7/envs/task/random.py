@@ -50,7 +50,14 @@ class SimulationGenerators:
     """The PCG64 generators of num_sims simulations, seeded by the system until given a seed."""
 
     def __init__(self, num_sims: int) -> None:
-        self._generators = [np.random.default_rng() for _ in range(num_sims)]
+        sequences = [np.random.SeedSequence() for _ in range(num_sims)]
+        self._seeds: list[Any] = [sequence.entropy for sequence in sequences]
+        self._generators = [np.random.default_rng(sequence) for sequence in sequences]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed of every generator; -1 of one that was restored, as of Gymnasium's np_random."""
+        return tuple(self._seeds)
 
     def seed(self, sims: NDArray[np.int64], seeds: Sequence[int | None]) -> None:
         """Start the generators of `sims` anew; one whose seed is None goes on with its stream."""
@@ -63,6 +70,7 @@ class SimulationGenerators:
             if seed is not None:
                 # the generator that Gymnasium's np_random gives for this seed
                 self._generators[sim] = np.random.Generator(np.random.PCG64(int(seed)))
+                self._seeds[sim] = int(seed)
 
     def random(self, sims: NDArray[np.int64]) -> SimulationRandom:
         """Return what draws for these simulations, in their order."""
@@ -72,8 +80,13 @@ class SimulationGenerators:
         """Return the PCG64 state of each of these generators, as numpy gives it."""
         return [dict(self._generators[sim].bit_generator.state) for sim in sims]
 
-    def restore(self, sims: NDArray[np.int64], states: Sequence[dict[str, Any]]) -> None:
-        """Put these generators back to states that `states` returned; all of them or none."""
+    def restore(
+        self, sims: NDArray[np.int64], states: Sequence[dict[str, Any]], known: bool = False
+    ) -> None:
+        """Put these generators back to states that `states` returned; all of them or none.
+
+        Their seeds are then unknown, unless `known` says that these are earlier states of theirs.
+        """
         if len(states) != len(sims):
             raise ValueError(f"states must be {len(sims)}, one a simulation, got {len(states)}")
         restored = []
@@ -88,3 +101,5 @@ class SimulationGenerators:
             restored.append(generator)
         for sim, generator in zip(sims, restored, strict=True):
             self._generators[sim] = generator
+            if not known:
+                self._seeds[sim] = -1

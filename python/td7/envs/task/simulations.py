@@ -16,10 +16,11 @@ from mujoco import batch
 from numpy.typing import ArrayLike, NDArray
 
 from td7.envs.gymnasium import SimulationError
+from td7.envs.mujoco_warnings import collected_warnings
 from td7.envs.simulations import of_simulation
 from td7.envs.task import hooks
 from td7.envs.task.definition import Sims, Task
-from td7.envs.task.model import action_bounds, collected_warnings, compile_model
+from td7.envs.task.model import action_bounds, compile_model, warning_advice
 from td7.envs.task.random import SimulationGenerators
 from td7.envs.task.settings import check_settings, name_entries
 
@@ -72,6 +73,7 @@ class TaskSimulations:
         self._delay = np.zeros(num_sims, np.int64)
         self._steps = np.zeros(num_sims, np.int64)
         self._running = np.zeros(num_sims, bool)
+        self._warned: set[str] = set()
         self._attach(model)
         obs_size = self._try_hooks()
         name_entries(self.task, obs_size, action_size)
@@ -123,7 +125,7 @@ class TaskSimulations:
             for array, rows in zip((*kept, self._steps), before, strict=True):
                 array[sims] = rows
             if streams:
-                self._generators.restore(sims, streams)
+                self._generators.restore(sims, streams, known=True)
             raise
         self._running[sims] = ~(result[2] | result[3])
         return result
@@ -137,6 +139,11 @@ class TaskSimulations:
     ) -> None:
         """Put generators back to what `generator_states` returned; episodes go on as they are."""
         self._generators.restore(self._checked(self._all() if sims is None else sims), states)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed of every generator; -1 of one that was restored."""
+        return self._generators.seeds
 
     def simulation(self, sim: int, model: Any = None) -> tuple[Any, Any]:
         """Return copies of one simulation's MjModel and MjData: to draw it, or to look at it.
@@ -173,16 +180,14 @@ class TaskSimulations:
         """Step the physics; fields of positions and velocities are then those of the new state."""
         # MuJoCo's own reset of a diverged simulation sets its counters to 1, whatever they were
         self._batch.warning[sims] = 0
-        with collected_warnings() as texts:
-            self._mujoco(
-                sims,
-                lambda ids: self._batch.step(
-                    ids, self.task.frame_skip, mujoco.mjtStage.mjSTAGE_VEL.value
-                ),
-            )
+        texts = self._mujoco(
+            sims,
+            lambda ids: self._batch.step(
+                ids, self.task.frame_skip, mujoco.mjtStage.mjSTAGE_VEL.value
+            ),
+        )
         self._check_divergence(sims)
-        for text in dict.fromkeys(texts):
-            warnings.warn(f"{self.name}: {text}", stacklevel=5)
+        self._warn(texts)
 
     def _check_divergence(self, sims: Sims) -> None:
         diverged = self._batch.warning[sims][:, _DIVERGED, 1] > 0
@@ -208,15 +213,18 @@ class TaskSimulations:
         self._mujoco(sims, lambda ids: self._batch.reset(ids, stage=nothing))
         hooks.write(self.task, "reset", sims, random)
         self._batch.warning[sims] = 0
-        with collected_warnings():
-            self._mujoco(sims, self._batch.forward)
+        texts = self._mujoco(sims, self._batch.forward)
         self._check_divergence(sims)  # a state that is not finite, which MuJoCo would reset
+        self._warn(texts)
         self._action[sims] = self._previous_action[sims] = self._ctrl[sims]
         self._under_way[sims] = self._ctrl[sims][:, None]
 
-    def _mujoco(self, sims: Sims, run: Callable[[NDArray[np.int32]], None]) -> None:
+    def _mujoco(self, sims: Sims, run: Callable[[NDArray[np.int32]], None]) -> list[str]:
+        """Run a method of the batch on sims and return MuJoCo's warnings."""
         try:
-            run(np.sort(sims).astype(np.int32))
+            with collected_warnings() as texts:
+                run(np.sort(sims).astype(np.int32))
+            return texts
         except batch.SimulationError as error:
             first, others = int(error.ids[0]), len(error.ids) - 1
             more = f" (and {others} others failed)" if others else ""
@@ -226,6 +234,15 @@ class TaskSimulations:
             )
             raise of_simulation(SimulationError(text), first) from error
 
+    def _warn(self, texts: Sequence[str]) -> None:
+        """Warn of what MuJoCo has warned of, each once."""
+        for text in texts:
+            advice = warning_advice(text, self.task.mj_model)
+            if advice not in self._warned:
+                # always of this line: Python then shows it once a process, whoever steps
+                warnings.warn(f"{self.name}: {advice}", stacklevel=1)
+                self._warned.add(advice)
+
     def _attach(self, model: Any) -> None:
         task = self.task
         task.num_sims, task.mj_model = self.num_sims, model
@@ -233,7 +250,8 @@ class TaskSimulations:
         task.action, task.previous_action = self._action.view(), self._previous_action.view()
         task.action.flags.writeable = task.previous_action.flags.writeable = False
         task._batch, task._own_values = self._batch, {}
-        self._batch.reset()
+        with collected_warnings():  # every reset repeats them
+            self._batch.reset()
         hooks.call(task, "setup")
 
     def _try_hooks(self) -> int:
