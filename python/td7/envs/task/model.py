@@ -1,4 +1,4 @@
-"""The MuJoCo model of a task: found, compiled, and checked to have bounded actuators."""
+"""The MuJoCo model of a task: found, compiled, and checked to have bounded controls."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from td7.envs.controls import actuator_name, controls
 from td7.envs.task.definition import Task
 
 _handler_lock = threading.Lock()
@@ -74,29 +75,29 @@ def compile_model(task: Task) -> Any:
 
 
 def action_bounds(model: Any, name: str) -> NDArray[np.float64]:
-    """Return the actuators' ctrlrange [A, 2], in their own units.
+    """Return the range of each control [A, 2], in the actuators' own units.
 
     Raises ValueError, naming the actuator, where there is no finite range with low < high.
     """
     if model.nu == 0:
-        raise ValueError(f"{name}: the model must have at least one actuator, got none")
-    for actuator, (low, high) in enumerate(model.actuator_ctrlrange):
-        if not model.actuator_ctrllimited[actuator]:
+        wanted, got = "at least one actuator", "none"
+        if model.nactuator:
+            wanted, got = f"{wanted} with a control", f"{model.nactuator} without any"
+        raise ValueError(f"{name}: the model must have {wanted}, got {got}")
+    for entry, control in enumerate(controls(model)):
+        low, high = model.actuator_ctrlrange[entry]
+        if not model.actuator_ctrllimited[entry]:
             got = "none"
         elif not (np.isfinite([low, high]).all() and low < high):
             got = f"{low} {high}"
         else:
             continue
+        pid = model.actuator_gaintype[control.actuator] == mujoco.mjtGain.mjGAIN_PID
         raise ValueError(
-            f"{name}: actuator {actuator_name(model, actuator)} must have a finite ctrlrange "
-            f"(its bounds are the action's), got {got}"
+            f"{name}: actuator {actuator_name(model, control.actuator)} must have a finite "
+            f"{control.input if pid else 'ctrl'}range (its bounds are the action's), got {got}"
         )
     return np.array(model.actuator_ctrlrange, np.float64)
-
-
-def actuator_name(model: Any, actuator: int) -> str:
-    """Return an actuator's name in the MJCF, or its number where it has none."""
-    return model.actuator(actuator).name or str(actuator)
 
 
 def _folder_of_model(task: type) -> Path:
