@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import reprlib
 import sys
 import threading
 import warnings
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td7.envs.controls import actuator_name, controls
+from td7.envs.model_text import is_model_text
 from td7.envs.task.definition import Task
 
 _handler_lock = threading.Lock()
@@ -54,13 +56,20 @@ def compile_model(task: Task) -> Any:
     """Return the MjModel of a task, its Newton solver on a dense Jacobian.
 
     Raises FileNotFoundError naming a file that is not there, ValueError with MuJoCo's text for one
-    that does not compile, TypeError for a model that is neither a path nor an MjModel.
+    that does not compile and for MJCF text, TypeError for a model that is neither a path nor an
+    MjModel.
     """
     given, name = task.model, f"{type(task).__name__}.model"
     if isinstance(given, mujoco.MjModel):
         return _solved_densely(copy.copy(given), name)
+    if is_model_text(given):
+        raise ValueError(
+            f"{name} must be the path of an MJCF file or an MjModel, got text of "
+            f"{len(given)} characters: give mujoco.MjModel.from_xml_string(text)"
+        )
     if not isinstance(given, (str, Path)):
-        raise TypeError(f"{name} must be the path of an MJCF file or an MjModel, got {given!r}")
+        got = reprlib.repr(given)
+        raise TypeError(f"{name} must be the path of an MJCF file or an MjModel, got {got}")
     path = _folder_of_model(type(task)) / given
     if not path.is_file():
         raise FileNotFoundError(f"{name}: there is no file {path}")
