@@ -10,6 +10,7 @@ import mujoco
 
 from td7.envs.controls import controls, joint_names
 from td7.envs.gymnasium import make_env
+from td7.envs.servos import position_servos
 from td7.envs.task import TaskSimulations, load_task, names_task
 
 
@@ -23,6 +24,7 @@ class Signals:
     action_units: list[str] = field(default_factory=list)
     joint_names: list[str] = field(default_factory=list)  # of the A actions
     dt: float | None = None  # seconds between two actions
+    servos: dict[str, list[float]] = field(default_factory=dict)  # see position_servos
 
 
 def signals(env: str) -> Signals:
@@ -41,7 +43,12 @@ def signals(env: str) -> Signals:
             return Signals()
         names = [control.name for control in controls(model)]
         period = float(dt) if isinstance(dt, float) and 0 < dt < math.inf else None
-        return Signals(action_names=names, joint_names=joint_names(model), dt=period)
+        return Signals(
+            action_names=names,
+            joint_names=joint_names(model),
+            dt=period,
+            servos=position_servos(model),
+        )
     finally:
         made.close()
 
@@ -57,6 +64,7 @@ def _of_task(env: str) -> Signals:
             list(task.action_units),
             joint_names(task.mj_model),
             task.dt,
+            position_servos(task.mj_model),
         )
     finally:
         simulations.close()
