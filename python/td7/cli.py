@@ -198,20 +198,24 @@ def export(
     format: str = "onnx,torchscript",
     seed: int | None = None,
     which: Literal["checkpoint", "current"] | None = None,
+    opset: int | None = None,
 ) -> int:
     """Export a run's policy and encoders as a bundle that is verified before it appears.
 
     Args:
         run: Run folder.
         out: Bundle folder to make.
-        format: Comma-separated formats: onnx, torchscript, torch-export, cpp (weights as source).
+        format: Formats to write, separated by commas, and no others: onnx, torchscript,
+            torch-export, cpp (weights as source).
         seed: Which seed of the run, when it has several.
         which: checkpoint or current; by default the policy that the run evaluates.
+        opset: ONNX operator set, 17 to 23; by default torch's own. Old runtimes and onnx2torch read
+            17.
     """
     from td7.deploy.export import export as export_bundle
 
-    formats: Any = format.split(",")
-    difference = export_bundle(run, out, seed=seed, formats=formats, which=which)
+    formats: Any = [each.strip() for each in format.split(",")]
+    difference = export_bundle(run, out, seed=seed, formats=formats, which=which, opset=opset)
     print(f"{out}: verified, largest difference from eager torch {difference:.2e}")
     return 0
 
