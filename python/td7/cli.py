@@ -218,26 +218,37 @@ def export(
     which: Literal["checkpoint", "current"] | None = None,
     untrained: bool = False,
     env: str | None = None,
+    opset: int | None = None,
 ) -> int:
     """Export a run's policy and encoders as a bundle that is verified before it appears.
 
     Args:
         run: Run folder.
         out: Bundle folder to make.
-        format: Comma-separated formats: onnx, torchscript, torch-export, cpp (weights as source).
+        format: Formats to write, separated by commas, and no others: onnx, torchscript,
+            torch-export, cpp (weights as source).
         seed: Which seed of the run, when it has several.
         which: checkpoint or current; by default the policy that the run evaluates.
         untrained: Export the policy even if it has made no update.
         env: Environment in place of the run's own, of the same sizes and bounds.
+        opset: ONNX operator set, 17 to 23; by default torch's own. Old runtimes and onnx2torch read
+            17.
     """
     from td7.deploy.bundle import SCHEMA
     from td7.deploy.export import export as export_bundle
     from td7.files.whole import read_json
     from td7.run.policies import moment_of
 
-    formats: Any = format.split(",")
+    formats: Any = [each.strip() for each in format.split(",")]
     difference = export_bundle(
-        run, out, seed=seed, formats=formats, which=which, untrained=untrained, env=env
+        run,
+        out,
+        seed=seed,
+        formats=formats,
+        which=which,
+        untrained=untrained,
+        env=env,
+        opset=opset,
     )
     facts = read_json(out / "manifest.json", SCHEMA)
     say(f"policy: seed {facts.get('seed')} ({facts.get('policy')}), saved at: {moment_of(facts)}")

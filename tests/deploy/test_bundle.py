@@ -86,9 +86,76 @@ def test_onnx_files_carry_the_facts_and_the_names_by_which_mjlab_knows_joints(ar
         assert json.loads(found["actions"]) == manifest["actions"]
         assert found["joint_names"] == "turn,shoulder,elbow"
         assert found["observation_names"].startswith("turn_angle,shoulder_angle,")
-        assert "action_scale" not in found  # who knows that key would scale once more
+        for key, wanted in {
+            "action_scale": [1, 1, 1],  # to scale once more changes nothing
+            "default_joint_pos": [0, 0, 0],
+            "joint_stiffness": [25, 25, 25],
+            "joint_damping": [0, 0, 0],
+        }.items():
+            assert [float(each) for each in found[key].split(",")] == wanted, key
         batch = model.graph.input[0].type.tensor_type.shape.dim[0]
         assert batch.dim_value == (1 if "batch1" in name else 0)
+
+
+def exported_by(arm, folder, *options):
+    """Export the arm's run by the command line; return the names of the bundle's files."""
+    with pytest.raises(SystemExit) as end:
+        main(["export", str(arm[0]), "-o", str(folder), "--seed", "0", *options])
+    return end.value.code, {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+ALWAYS = {"README.md", "manifest.json", "policy.safetensors", "vectors.safetensors"}
+GRAPHS = ("policy", "encoder_zs", "encoder_zsa")
+FILES_OF = {
+    "onnx": {f"{graph}{ending}" for graph in GRAPHS for ending in (".onnx", "_batch1.onnx")},
+    "torchscript": {f"{graph}.pt" for graph in GRAPHS},
+    "torch-export": {f"{graph}.pt2" for graph in GRAPHS},
+    "cpp": {"policy.h"},
+}
+
+
+@pytest.mark.parametrize("formats", ["cpp", "onnx", "torchscript, cpp", "cpp,torch-export"])
+def test_the_formats_named_are_written_and_no_others(arm, tmp_path, formats):
+    status, names = exported_by(arm, tmp_path / "bundle", "--format", formats)
+    wanted = set().union(*(FILES_OF[each.strip()] for each in formats.split(",")))
+    assert (status, names) == (0, ALWAYS | wanted)
+    text = (tmp_path / "bundle" / "README.md").read_text()
+    assert ("policy.onnx" in text) == ("onnx" in formats)
+    assert "policy.h" not in text or "cpp" in formats
+
+
+@pytest.mark.parametrize("opset", [17, 18, 23])
+def test_an_onnx_operator_set_is_written_and_runs(arm, tmp_path, opset):
+    options = ("--format", "onnx", "--opset", str(opset))
+    assert exported_by(arm, tmp_path / "bundle", *options)[0] == 0
+    for path in (tmp_path / "bundle").glob("*.onnx"):
+        model = onnx.load(path)
+        assert [each.version for each in model.opset_import] == [opset]
+        assert model.ir_version == onnx.helper.find_min_ir_version_for(model.opset_import)
+        onnx.checker.check_model(model, full_check=True)
+        averaged = [node for node in model.graph.node if node.op_type == "ReduceMean"]
+        assert averaged and all((len(node.input) == 1) == (opset < 18) for node in averaged)
+    results = {result.file: result.difference for result in verify(tmp_path / "bundle")}
+    assert {name for name in results if name.endswith(".onnx")} == FILES_OF["onnx"]
+
+
+def test_without_an_operator_set_graphs_are_as_torch_writes_them(arm):
+    (own,) = onnx.load(arm[1] / "policy.onnx").opset_import
+    assert own.version >= 18
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--opset", "16"], "opset must be an integer from 17 to 23, got 16"),
+        (["--opset", "24"], "opset must be an integer from 17 to 23, got 24"),
+        (["--opset", "17", "--format", "cpp"], "opset is ONNX's: format must have onnx, got cpp"),
+        (["--format", ""], "format must be of onnx, torchscript, torch-export, cpp, got "),
+    ],
+)
+def test_an_operator_set_that_cannot_be_written_is_refused(arm, tmp_path, options, message, capsys):
+    assert exported_by(arm, tmp_path / "bundle", *options) == (1, set())
+    assert f"td7: error: {message}" in capsys.readouterr().err
 
 
 def test_what_is_not_known_of_an_environment_is_left_out():

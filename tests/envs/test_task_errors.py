@@ -93,6 +93,29 @@ def test_a_model_that_is_not_there_or_does_not_compile_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        SLIDER,
+        f"\n  {SLIDER}",
+        f"\ufeff{SLIDER}",
+        f'<?xml version="1.0"?>{SLIDER}',
+        SLIDER.replace("<", "<!-- a robot --><", 1),
+        SLIDER.encode(),
+        SLIDER.replace("\n", " "),
+        SLIDER * 30,
+        "a robot\nof two lines",
+    ],
+)
+def test_a_model_given_as_text_is_refused_without_repeating_the_text(text):
+    with pytest.raises(ValueError) as error:
+        TaskSimulations(task(model=text))
+    assert str(error.value) == (
+        "MyTask.model must be the path of an MJCF file or an MjModel, got text of "
+        f"{len(text)} characters: give mujoco.MjModel.from_xml_string(text)"
+    )
+
+
+@pytest.mark.parametrize(
     ("old", "new", "text"),
     [
         ('ctrlrange="-2 3"', "", "actuator pusher must have a finite ctrlrange (its bounds"),

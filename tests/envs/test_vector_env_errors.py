@@ -61,6 +61,8 @@ def test_a_model_that_does_not_compile_shows_the_compilers_words(tmp_path):
         make_vec("HalfCheetah-v5", xml_file=str(model))
     with pytest.raises(OSError, match=r"nothing.xml does not exist"):
         make_vec("HalfCheetah-v5", xml_file="./nothing.xml")
+    with pytest.raises(ValueError, match=r"xml_file must be the path .* text of 19 characters:"):
+        make_vec("HalfCheetah-v5", xml_file="<mujoco>\n</mujoco>\n")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ as they are.{period}
 `manifest.json` says all of this to programs, with the SHA-256 of every file. `td7 verify` and the
 C++ program `bundle_check` replay the {vectors} test vectors through their runtimes: float32 ones
 are within {tolerance:g} of half an action's range.{rounded}
+{python}{tables}"""
 
+PYTHON = """
 In Python, with onnxruntime alone:
 
 ```python
@@ -32,7 +34,7 @@ session = onnxruntime.InferenceSession("policy.onnx")
 obs = np.zeros((1, {obs_size}), np.float32)
 (actions,) = session.run(["actions"], {{"obs": obs}})
 ```
-{tables}"""
+"""
 
 FILES = {
     "policy.onnx": "obs [B, S] to actions [B, A], for onnxruntime",
@@ -67,6 +69,7 @@ def readme(facts: Mapping[str, Any], files: Sequence[str], vectors: int) -> str:
         vectors=vectors,
         tolerance=facts["tolerance"],
         rounded=_rounded(facts["variants"]),
+        python=PYTHON.format(obs_size=obs["shape"][0]) if "policy.onnx" in files else "",
         tables=_table("observation", obs) + _table("action", actions),
     )
 

@@ -26,6 +26,7 @@ from td7.deploy.bundle_readme import readme
 from td7.deploy.closed_loop import WHOLE_EPISODE, drive
 from td7.deploy.cpp_source import write_cpp
 from td7.deploy.graph_files import write_exported, write_onnx, write_torchscript
+from td7.deploy.onnx_opset import checked_opset
 from td7.deploy.vectors import make_vectors
 from td7.deploy.verify import largest_difference, verify
 from td7.envs.signals import Signals, signals
@@ -53,24 +54,28 @@ def export(
     which: Which | None = None,
     untrained: bool = False,
     env: str | None = None,
+    opset: int | None = None,
 ) -> float:
     """Export the policy of a run as a bundle folder, verified before it is moved into place.
 
-    `which` is `checkpoint` or `current`; by default it is the policy that the run evaluates. The
-    run's environment is made to draw test vectors and to drive it; the run itself is only read. A
-    policy that has made no update is refused unless `untrained`. `env` takes the place of the run's
-    environment: one of the same sizes and bounds.
+    `formats` are exactly what is written beside weights and test vectors. `which` is `checkpoint`
+    or `current`; by default it is the policy that the run evaluates. `opset` is the ONNX operator
+    set, 17 to 23; by default torch's own. The run's environment is made to draw test vectors and
+    to drive it; the run itself is only read. A policy that has made no update is refused unless
+    `untrained`. `env` takes the place of the run's environment: one of the same sizes and bounds.
 
     Returns the largest difference from eager torch over all graphs and formats (actions in units of
     half their range). Raises ValueError for a folder that holds no run, a seed or policy that the
-    run has not, an unknown format or a bundle that fails its own check, FileExistsError when `out`
-    exists.
+    run has not, an unknown format or opset, or a bundle that fails its own check, FileExistsError
+    when `out` exists.
     """
     run, out = Path(run), Path(out)
     unknown = [item for item in formats if item not in get_args(Format)]
     if unknown or not formats:
         given = ", ".join(unknown) or "nothing"
         raise ValueError(f"format must be of {', '.join(get_args(Format))}, got {given}")
+    if checked_opset(opset) is not None and "onnx" not in formats:
+        raise ValueError(f"opset is ONNX's: format must have onnx, got {', '.join(formats)}")
     if out.exists():
         raise FileExistsError(f"{out} exists: choose another folder for the bundle")
     if "onnx" in formats and (missing := sorted(set(ONNX) - versions(*ONNX).keys())):
@@ -88,7 +93,7 @@ def export(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        write_bundle(policy, partial, formats)
+        write_bundle(policy, partial, formats, opset)
         worst = max(result.difference for result in verify(partial) if result.exact)
     except BaseException:
         shutil.rmtree(partial)
@@ -99,7 +104,9 @@ def export(
     return worst
 
 
-def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> None:
+def write_bundle(
+    policy: Policy, folder: Path, formats: Sequence[Format], opset: int | None = None
+) -> None:
     """Write weights, graphs, test vectors, README and the manifest into an empty folder."""
     env = policy.metadata["env"]
     known, vectors = signals(env), make_vectors(policy, env)
@@ -115,7 +122,7 @@ def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> Non
     write_file(folder / VECTORS, save(vectors))
     if "cpp" in formats:
         write_file(folder / "policy.h", write_cpp(policy.module).encode())
-    _write_graphs(policy, vectors, folder, formats, facts | _mjlab(known))
+    _write_graphs(policy, vectors, folder, formats, facts | _mjlab(known), opset)
     names = [path.name for path in folder.iterdir()]
     write_file(folder / README, readme(facts, names, len(vectors["obs"])).encode())
     write_manifest(folder, SCHEMA, **facts)
@@ -127,14 +134,16 @@ def _write_graphs(
     folder: Path,
     formats: Sequence[Format],
     facts: Mapping[str, Any],
+    opset: int | None,
 ) -> None:
     for name, (graph, inputs, output) in graphs(policy.module).items():
         arguments = tuple(vectors[key] for key in inputs)
         if "onnx" in formats:
-            where = folder / f"{name}.onnx"
-            write_onnx(graph, arguments, inputs, output, where, any_batch=True, facts=facts)
-            one, where = tuple(each[:1] for each in arguments), folder / f"{name}_batch1.onnx"
-            write_onnx(graph, one, inputs, output, where, any_batch=False, facts=facts)
+            batches = {"": arguments, "_batch1": tuple(each[:1] for each in arguments)}
+            for ending, rows in batches.items():
+                where = folder / f"{name}{ending}.onnx"
+                kind: Any = {"any_batch": ending == "", "facts": facts, "opset": opset}
+                write_onnx(graph, rows, inputs, output, where, **kind)
         if "torchscript" in formats:
             write_torchscript(graph, arguments, folder / f"{name}.pt")
         if "torch-export" in formats:
@@ -172,8 +181,6 @@ def _measured(policy: Policy, env: str, vectors: Mapping[str, Tensor]) -> dict[s
 
 
 def _mjlab(known: Signals) -> dict[str, Any]:
-    """Return the metadata by which mjlab's controllers know an ONNX policy, where joints are."""
-    if not known.joint_names:
-        return {}
-    found = {"joint_names": known.joint_names}  # no action_scale: the graph has scaled already
-    return found | ({"observation_names": known.obs_names} if known.obs_names else {})
+    """Return the metadata by which mjlab's controllers know an ONNX policy, as far as known."""
+    names = {"joint_names": known.joint_names, "observation_names": known.obs_names}
+    return {key: value for key, value in names.items() if value} | known.servos

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from td7.deploy.onnx_opset import lower, written_opset
+
 Arguments = tuple[Tensor, ...]
 
 
@@ -26,11 +28,12 @@ def write_onnx(
     *,
     any_batch: bool,
     facts: Mapping[str, Any],
+    opset: int | None = None,
 ) -> None:
     """Write one graph as a single file, for any batch or for that of the example arguments.
 
     `facts` go into its metadata: texts as they are, lists as values with commas between them (as
-    mjlab writes them), anything else as JSON.
+    mjlab writes them), anything else as JSON. `opset` is the ONNX operator set, by default torch's.
     """
     import onnx
 
@@ -49,8 +52,11 @@ def write_onnx(
             dynamo=True,
             external_data=False,
             verbose=False,
+            opset_version=written_opset(opset),
         )
     model = onnx.load(str(path))
+    if opset is not None:
+        lower(model, opset)
     _forget_sources(model)
     onnx.helper.set_model_props(model, {name: _as_text(value) for name, value in facts.items()})
     path.write_bytes(model.SerializeToString())

@@ -8,9 +8,10 @@ from typing import Any
 
 import mujoco
 
+from td7.envs.controls import controls, joint_names
 from td7.envs.gymnasium import make_env
+from td7.envs.servos import position_servos
 from td7.envs.task import TaskSimulations, load_task, names_task
-from td7.envs.task.model import actuator_name
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,11 @@ class Signals:
     action_units: list[str] = field(default_factory=list)
     joint_names: list[str] = field(default_factory=list)  # of the A actions
     dt: float | None = None  # seconds between two actions
+    servos: dict[str, list[float]] = field(default_factory=dict)  # see position_servos
 
 
 def signals(env: str) -> Signals:
-    """Return what is known of an environment's signals: a task tells all, MuJoCo its actuators.
+    """Return what is known of an environment's signals: a task tells all, MuJoCo its controls.
 
     Makes the environment; raises ValueError where it cannot be made.
     """
@@ -39,9 +41,14 @@ def signals(env: str) -> Signals:
         # an environment may have a model of something else, or actions that are no actuators'
         if not isinstance(model, mujoco.MjModel) or made.action_space.shape != (model.nu,):
             return Signals()
-        names = [actuator_name(model, number) for number in range(model.nu)]
+        names = [control.name for control in controls(model)]
         period = float(dt) if isinstance(dt, float) and 0 < dt < math.inf else None
-        return Signals(action_names=names, joint_names=_joints(model), dt=period)
+        return Signals(
+            action_names=names,
+            joint_names=joint_names(model),
+            dt=period,
+            servos=position_servos(model),
+        )
     finally:
         made.close()
 
@@ -55,16 +62,9 @@ def _of_task(env: str) -> Signals:
             list(task.obs_units),
             list(task.action_names),
             list(task.action_units),
-            _joints(task.mj_model),
+            joint_names(task.mj_model),
             task.dt,
+            position_servos(task.mj_model),
         )
     finally:
         simulations.close()
-
-
-def _joints(model: Any) -> list[str]:
-    """Return the joints that the actuators drive [A]; nothing if one of them drives no joint."""
-    joint = int(mujoco.mjtTrn.mjTRN_JOINT)
-    if any(kind != joint for kind in model.actuator_trntype):
-        return []
-    return [model.joint(number).name for number in model.actuator_trnid[:, 0]]

@@ -15,6 +15,7 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from td7.envs.gymnasium import make_env
+from td7.envs.model_text import is_model_text
 from td7.extension import core
 
 # What a constructor takes that is not the task's: the model's file, and what is for rendering.
@@ -51,6 +52,11 @@ def make_engine(env_id: str, num_sims: int, num_threads: int = 0, **kwargs: Any)
     arguments = _arguments(env_id, signature, kwargs)
     mujoco_env = importlib.import_module("gymnasium.envs.mujoco.mujoco_env")
     xml_file = kwargs.get("xml_file", signature.parameters["xml_file"].default)
+    if is_model_text(xml_file):
+        raise ValueError(
+            f"{env_id}: xml_file must be the path of an MJCF file, got text of {len(xml_file)} "
+            "characters: write it to a file"
+        )
     return core.Engine(
         env_id,
         mujoco_env.expand_model_path(xml_file),

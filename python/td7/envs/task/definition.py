@@ -84,7 +84,7 @@ class Task:
     obs_units: Sequence[str] = ()
     """Units of the S observations, such as rad, rad/s, m, for readers."""
     action_names: Sequence[str] = ()
-    """Names of the A actions; by default the actuators'."""
+    """Names of the A actions; by default the actuators', with the input where one has several."""
     action_units: Sequence[str] = ()
     """Units of the A actions, such as N m, for readers."""
 

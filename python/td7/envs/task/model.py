@@ -1,9 +1,10 @@
-"""The MuJoCo model of a task: found, compiled, and checked to have bounded actuators."""
+"""The MuJoCo model of a task: found, compiled, and checked to have bounded controls."""
 
 from __future__ import annotations
 
 import copy
 import re
+import reprlib
 import sys
 import warnings
 from pathlib import Path
@@ -13,6 +14,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from td7.envs.controls import actuator_name, controls
+from td7.envs.model_text import is_model_text
 from td7.envs.mujoco_warnings import collected_warnings
 from td7.envs.task.definition import Task
 
@@ -21,13 +24,20 @@ def compile_model(task: Task) -> Any:
     """Return the MjModel of a task, its Newton solver on a dense Jacobian.
 
     Raises FileNotFoundError naming a file that is not there, ValueError with MuJoCo's text for one
-    that does not compile, TypeError for a model that is neither a path nor an MjModel.
+    that does not compile and for MJCF text, TypeError for a model that is neither a path nor an
+    MjModel.
     """
     given, name = task.model, f"{type(task).__name__}.model"
     if isinstance(given, mujoco.MjModel):
         return _solved_densely(copy.copy(given), name)
+    if is_model_text(given):
+        raise ValueError(
+            f"{name} must be the path of an MJCF file or an MjModel, got text of "
+            f"{len(given)} characters: give mujoco.MjModel.from_xml_string(text)"
+        )
     if not isinstance(given, (str, Path)):
-        raise TypeError(f"{name} must be the path of an MJCF file or an MjModel, got {given!r}")
+        got = reprlib.repr(given)
+        raise TypeError(f"{name} must be the path of an MJCF file or an MjModel, got {got}")
     path = _folder_of_model(type(task)) / given
     if not path.is_file():
         raise FileNotFoundError(f"{name}: there is no file {path}")
@@ -42,22 +52,27 @@ def compile_model(task: Task) -> Any:
 
 
 def action_bounds(model: Any, name: str) -> NDArray[np.float64]:
-    """Return the actuators' ctrlrange [A, 2], in their own units.
+    """Return the range of each control [A, 2], in the actuators' own units.
 
     Raises ValueError, naming the actuator, where there is no finite range with low < high.
     """
     if model.nu == 0:
-        raise ValueError(f"{name}: the model must have at least one actuator, got none")
-    for actuator, (low, high) in enumerate(model.actuator_ctrlrange):
-        if not model.actuator_ctrllimited[actuator]:
+        wanted, got = "at least one actuator", "none"
+        if model.nactuator:
+            wanted, got = f"{wanted} with a control", f"{model.nactuator} without any"
+        raise ValueError(f"{name}: the model must have {wanted}, got {got}")
+    for entry, control in enumerate(controls(model)):
+        low, high = model.actuator_ctrlrange[entry]
+        if not model.actuator_ctrllimited[entry]:
             got = "none"
         elif not (np.isfinite([low, high]).all() and low < high):
             got = f"{low} {high}"
         else:
             continue
+        pid = model.actuator_gaintype[control.actuator] == mujoco.mjtGain.mjGAIN_PID
         raise ValueError(
-            f"{name}: actuator {actuator_name(model, actuator)} must have a finite ctrlrange "
-            f"(its bounds are the action's), got {got}"
+            f"{name}: actuator {actuator_name(model, control.actuator)} must have a finite "
+            f"{control.input if pid else 'ctrl'}range (its bounds are the action's), got {got}"
         )
     return np.array(model.actuator_ctrlrange, np.float64)
 
@@ -72,11 +87,6 @@ def warning_advice(text: str, model: Any) -> str:
         "MuJoCo has too little memory for the contacts and constraints of a step and drops some: "
         f'put <size memory="{2 * kilobytes}K"/> or more into the MJCF, got {kilobytes}K'
     )
-
-
-def actuator_name(model: Any, actuator: int) -> str:
-    """Return an actuator's name in the MJCF, or its number where it has none."""
-    return model.actuator(actuator).name or str(actuator)
 
 
 def _folder_of_model(task: type) -> Path:

@@ -6,8 +6,8 @@ import difflib
 import warnings
 from collections.abc import Sequence
 
+from td7.envs.controls import controls
 from td7.envs.task.definition import Task
-from td7.envs.task.model import actuator_name
 
 
 def check_settings(task: Task) -> None:
@@ -38,7 +38,7 @@ def check_settings(task: Task) -> None:
 def name_entries(task: Task, obs_size: int, action_size: int) -> None:
     """Fill in the names of actions, and refuse names or units that are not one an entry."""
     if not task.action_names:
-        task.action_names = [actuator_name(task.mj_model, i) for i in range(action_size)]
+        task.action_names = [control.name for control in controls(task.mj_model)]
     for setting, size in {
         "obs_names": obs_size,
         "obs_units": obs_size,
