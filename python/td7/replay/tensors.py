@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,4 +51,5 @@ class TensorBatch:
             self.not_terminated.numpy(),
             self.index.numpy(),
             None if self.probability is None else self.probability.numpy(),
+            np.empty(members, np.int64),
         )
