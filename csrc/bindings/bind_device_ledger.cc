@@ -87,6 +87,35 @@ py::tuple AddEpisode(LapLedgers& ledgers, std::int64_t member, std::int64_t stre
   return TupleOf(placement);
 }
 
+py::tuple AddRows(LapLedgers& ledgers, std::int64_t member, std::int64_t first_stream,
+                  py::handle obs, py::handle action, py::handle reward, py::handle next_obs,
+                  py::handle terminated, py::handle truncated, py::handle rows) {
+  const LapConfig& config = ledgers.config();
+  const auto* obs_data = InputArray<float>(obs, "obs", {"N", config.obs_size});
+  const std::int64_t n = SizeOf(obs, 0);
+  const auto* action_data = InputArray<float>(action, "action", {n, config.action_size});
+  const auto* reward_data = InputArray<float>(reward, "reward", {n});
+  const auto* next_data = InputArray<float>(next_obs, "next_obs", {n, config.obs_size});
+  auto* row_data = OutputArray<float>(rows, "rows", {n, ledgers.row_floats()});
+  std::vector<std::uint8_t> all_end;
+  std::vector<std::uint8_t> all_cut;
+  const std::uint8_t* ends = InputFlags(terminated, "terminated", n, &all_end);
+  const std::uint8_t* cut = InputFlags(truncated, "truncated", n, &all_cut);
+  LapLedgers::Placement placement;
+  {
+    const py::gil_scoped_release unlocked;
+    placement = ledgers.AddRows(member, first_stream, {n, obs_data, action_data, reward_data},
+                                next_data, ends, cut, row_data);
+  }
+  return TupleOf(placement);
+}
+
+void Clear(LapLedgers& ledgers, py::handle members) {
+  const LapLedgers::Members chosen = CopyMembers(members);
+  const py::gil_scoped_release unlocked;
+  ledgers.Clear(chosen);
+}
+
 void FillUniforms(LapLedgers& ledgers, py::handle members, py::handle out) {
   const LapLedgers::Members chosen = CopyMembers(members);
   const auto m = static_cast<std::int64_t>(chosen.size());
@@ -209,9 +238,29 @@ void register_ledger(py::module_& module) {
            py::arg("rows"))
       .def("add_episode", &AddEpisode, py::arg("member"), py::arg("stream"), py::arg("obs"),
            py::arg("action"), py::arg("reward"), py::arg("terminated"), py::arg("rows"))
+      .def("add_rows", &AddRows, py::arg("member"), py::arg("first_stream"), py::arg("obs"),
+           py::arg("action"), py::arg("reward"), py::arg("next_obs"), py::arg("terminated"),
+           py::arg("truncated"), py::arg("rows"))
+      .def("clear", &Clear, py::arg("members"))
       .def("end_episode", &LapLedgers::EndEpisode, Unlocked(), py::arg("member"), py::arg("stream"))
       .def("slots_after", &LapLedgers::SlotsAfter, Unlocked(), py::arg("member"), py::arg("stream"),
            py::arg("steps"))
+      .def("slots_after_rows", &LapLedgers::SlotsAfterRows, Unlocked(), py::arg("member"),
+           py::arg("first_stream"), py::arg("rows"))
+      .def(
+          "numbers_of",
+          [](LapLedgers& ledgers, std::int64_t member, const std::vector<std::int64_t>& slots) {
+            return ledgers.Get(member, [&slots](const SlotLedger& ledger) {
+              std::vector<std::int64_t> numbers;
+              for (const std::int64_t slot : slots) {
+                CheckIndex("slots", slot, ledger.made_slots());
+                numbers.push_back(ledger.NumberOf(slot));
+              }
+              return numbers;
+            });
+          },
+          py::arg("member"), py::arg("slots"))
+      .def("segments_begun", Getter(&SlotLedger::segments_begun), Unlocked())
       .def("fill_uniforms", &FillUniforms, py::arg("members"), py::arg("out"))
       .def("check_sample", &CheckSample)
       .def("check_members", &CheckMembers)

@@ -33,9 +33,32 @@ LapReplay::Members CopyMembers(py::handle members) {
   return Copy(chosen, SizeOf(members, 0));
 }
 
+// As AddTransitions below, but row i goes to stream first_stream + i.
+void AddRows(LapReplay& replay, std::int64_t member, std::int64_t first_stream, py::handle obs,
+             py::handle action, py::handle reward, py::handle next_obs, py::handle terminated,
+             py::handle truncated) {
+  const LapConfig& config = replay.config();
+  const auto* obs_data = InputArray<float>(obs, "obs", {"N", config.obs_size});
+  const std::int64_t n = SizeOf(obs, 0);
+  const auto* action_data = InputArray<float>(action, "action", {n, config.action_size});
+  const auto* reward_data = InputArray<float>(reward, "reward", {n});
+  const auto* next_data = InputArray<float>(next_obs, "next_obs", {n, config.obs_size});
+  std::vector<std::uint8_t> all_end;
+  std::vector<std::uint8_t> all_cut;
+  const std::uint8_t* ends = InputFlags(terminated, "terminated", n, &all_end);
+  const std::uint8_t* cut = InputFlags(truncated, "truncated", n, &all_cut);
+  const py::gil_scoped_release unlocked;
+  replay.AddRows(member, first_stream, {n, obs_data, action_data, reward_data}, next_data, ends,
+                 cut);
+}
+
 void Add(LapReplay& replay, std::int64_t member, std::int64_t stream, py::handle obs,
          py::handle action, py::handle reward, py::handle next_obs, py::handle terminated,
          py::handle truncated) {
+  if (DimensionsOf(obs) == 2) {
+    AddRows(replay, member, stream, obs, action, reward, next_obs, terminated, truncated);
+    return;
+  }
   const LapConfig& config = replay.config();
   const auto* obs_data = InputArray<float>(obs, "obs", {config.obs_size});
   const auto* action_data = InputArray<float>(action, "action", {config.action_size});
@@ -59,11 +82,6 @@ void AddEpisode(LapReplay& replay, std::int64_t member, std::int64_t stream, py:
   replay.AddEpisode(member, stream, {steps, obs_data, action_data, reward_data}, ends);
 }
 
-// numpy lets a bool have any byte; in C++ only 0 and 1 are values of bool.
-const std::uint8_t* InputFlags(py::handle flags, const char* name, std::int64_t n) {
-  return reinterpret_cast<const std::uint8_t*>(InputArray<bool>(flags, name, {n}));
-}
-
 void AddTransitions(LapReplay& replay, std::int64_t member, std::int64_t stream, py::handle obs,
                     py::handle action, py::handle reward, py::handle next_obs,
                     py::handle terminated, py::handle truncated) {
@@ -82,7 +100,7 @@ void AddTransitions(LapReplay& replay, std::int64_t member, std::int64_t stream,
 
 void Sample(LapReplay& replay, py::handle members, py::handle obs, py::handle action,
             py::handle reward, py::handle next_obs, py::handle not_terminated, py::handle index,
-            py::handle probability) {
+            py::handle probability, py::handle drawn_at) {
   const LapConfig& config = replay.config();
   const LapReplay::Members chosen = CopyMembers(members);
   const auto m = static_cast<std::int64_t>(chosen.size());
@@ -96,12 +114,14 @@ void Sample(LapReplay& replay, py::handle members, py::handle obs, py::handle ac
       OutputArray<float>(not_terminated, "not_terminated", {m, b}),
       index_data,
       probability.is_none() ? nullptr : OutputArray<double>(probability, "probability", {m, b})};
+  auto* moments =
+      drawn_at.is_none() ? nullptr : OutputArray<std::int64_t>(drawn_at, "drawn_at", {m});
   const py::gil_scoped_release unlocked;
-  replay.Sample(chosen, b, output);
+  replay.Sample(chosen, b, output, moments);
 }
 
-void UpdatePriorities(LapReplay& replay, py::handle members, py::handle index,
-                      py::handle td_error) {
+std::int64_t UpdatePriorities(LapReplay& replay, py::handle members, py::handle index,
+                              py::handle td_error, py::handle drawn_at) {
   const LapReplay::Members chosen = CopyMembers(members);
   const auto m = static_cast<std::int64_t>(chosen.size());
   const auto* index_data = InputArray<std::int64_t>(index, "index", {m, "B"});
@@ -109,8 +129,19 @@ void UpdatePriorities(LapReplay& replay, py::handle members, py::handle index,
   const auto* error_data = InputArray<float>(td_error, "td_error", {m, b});
   const std::vector<std::int64_t> indices = Copy(index_data, m * b);
   const std::vector<float> errors = Copy(error_data, m * b);
+  std::vector<std::int64_t> moments;
+  if (!drawn_at.is_none()) {
+    moments = Copy(InputArray<std::int64_t>(drawn_at, "drawn_at", {m}), m);
+  }
   const py::gil_scoped_release unlocked;
-  replay.UpdatePriorities(chosen, indices.data(), errors.data(), b);
+  return replay.UpdatePriorities(chosen, indices.data(), errors.data(), b,
+                                 drawn_at.is_none() ? nullptr : moments.data());
+}
+
+void Clear(LapReplay& replay, py::handle members) {
+  const LapReplay::Members chosen = CopyMembers(members);
+  const py::gil_scoped_release unlocked;
+  replay.Clear(chosen);
 }
 
 void ResetMaxPriority(LapReplay& replay, py::handle members) {
@@ -171,9 +202,10 @@ void register_replay(py::module_& module) {
       .def("end_episode", &LapReplay::EndEpisode, Unlocked(), py::arg("member"), py::arg("stream"))
       .def("sample", &Sample, py::arg("members"), py::arg("obs"), py::arg("action"),
            py::arg("reward"), py::arg("next_obs"), py::arg("not_terminated"), py::arg("index"),
-           py::arg("probability") = py::none())
+           py::arg("probability") = py::none(), py::arg("drawn_at") = py::none())
       .def("update_priorities", &UpdatePriorities, py::arg("members"), py::arg("index"),
-           py::arg("td_error"))
+           py::arg("td_error"), py::arg("drawn_at") = py::none())
+      .def("clear", &Clear, py::arg("members"))
       .def("reset_max_priority", &ResetMaxPriority, py::arg("members"))
       .def("size", Getter([](const LapBuffer& buffer) { return buffer.size(); }), Unlocked())
       .def("max_priority", Getter([](const LapBuffer& buffer) { return buffer.max_priority(); }),

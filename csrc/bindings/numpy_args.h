@@ -73,6 +73,12 @@ bool Fits(pybind11::handle value, Dims dims) {
 
 }  // namespace internal
 
+// The dimensions of an array, 0 for anything else.
+inline std::int64_t DimensionsOf(pybind11::handle value) {
+  if (!pybind11::isinstance<pybind11::array>(value)) return 0;
+  return pybind11::reinterpret_borrow<pybind11::array>(value).ndim();
+}
+
 // The elements of an input array.
 template <typename T>
 const T* InputArray(pybind11::handle value, const char* name, Dims dims) {
@@ -96,22 +102,65 @@ T* OutputArray(pybind11::handle value, const char* name, Dims dims) {
   return static_cast<T*>(array.mutable_data());
 }
 
-// A Python or numpy bool. Throws TypeError for anything else.
+namespace internal {
+
+// Whether a sequence, as arrays are too, is an array without dimensions that holds a real number.
+inline bool IsZeroDimensional(pybind11::handle value) {
+  if (!pybind11::isinstance<pybind11::array>(value)) {  // perhaps a tensor
+    const pybind11::object ndim = pybind11::getattr(value, "ndim", pybind11::none());
+    return pybind11::isinstance<pybind11::int_>(ndim) && ndim.cast<long>() == 0;
+  }
+  const auto array = pybind11::reinterpret_borrow<pybind11::array>(value);
+  return array.ndim() == 0 && std::string("biuf").find(array.dtype().kind()) != std::string::npos;
+}
+
+// Reads a number of Python, numpy or an array without dimensions. Returns false for anything else.
+inline bool LoadNumber(pybind11::handle value, double* number) {
+  if (PySequence_Check(value.ptr()) != 0 && !IsZeroDimensional(value)) return false;
+  *number = PyFloat_AsDouble(value.ptr());
+  if (PyErr_Occurred() == nullptr) return true;
+  PyErr_Clear();
+  return false;
+}
+
+}  // namespace internal
+
+// A bool of Python or numpy, or a number that is 0 or 1. Throws TypeError for anything that is no
+// number, std::invalid_argument for another number.
 inline bool InputBool(pybind11::handle value, const char* name) {
   pybind11::detail::make_caster<bool> caster;
   if (caster.load(value, /*convert=*/false)) return pybind11::detail::cast_op<bool>(caster);
-  throw pybind11::type_error(std::string(name) + " must be a bool, got " +
+  double number = 0.0;
+  if (!internal::LoadNumber(value, &number)) {
+    throw pybind11::type_error(std::string(name) + " must be a bool, or 0 or 1, got " +
+                               internal::GivenText(value));
+  }
+  if (number == 0.0 || number == 1.0) return number == 1.0;
+  throw std::invalid_argument(std::string(name) + " must be a bool, or 0 or 1, got " +
+                              pybind11::str(value).cast<std::string>());
+}
+
+// A number of Python or numpy, or an array without dimensions. Throws TypeError for anything else.
+inline double InputNumber(pybind11::handle value, const char* name) {
+  double number = 0.0;
+  if (internal::LoadNumber(value, &number)) return number;
+  throw pybind11::type_error(std::string(name) + " must be a number, got " +
                              internal::GivenText(value));
 }
 
-// A Python or numpy number. Throws TypeError for anything else.
-inline double InputNumber(pybind11::handle value, const char* name) {
-  const bool sequence = PySequence_Check(value.ptr()) != 0;  // arrays too
-  const double number = sequence ? -1.0 : PyFloat_AsDouble(value.ptr());
-  if (!sequence && PyErr_Occurred() == nullptr) return number;
-  PyErr_Clear();
-  throw pybind11::type_error(std::string(name) + " must be a number, got " +
-                             internal::GivenText(value));
+// Flags of n rows as 0 or not: bool [n]. numpy lets a bool have any byte; in C++ only 0 and 1 are
+// values of bool.
+inline const std::uint8_t* InputFlags(pybind11::handle flags, const char* name, std::int64_t n) {
+  return reinterpret_cast<const std::uint8_t*>(InputArray<bool>(flags, name, {n}));
+}
+
+// The same, or one flag for all rows, for which `same` gets the values.
+inline const std::uint8_t* InputFlags(pybind11::handle flags, const char* name, std::int64_t n,
+                                      std::vector<std::uint8_t>* same) {
+  const bool sequence = PySequence_Check(flags.ptr()) != 0;
+  if (sequence && !internal::IsZeroDimensional(flags)) return InputFlags(flags, name, n);
+  same->assign(static_cast<std::size_t>(n), InputBool(flags, name) ? 1 : 0);
+  return same->data();
 }
 
 // The size of a dimension of an argument that is not checked yet; 0 if it has none such.

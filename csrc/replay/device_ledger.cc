@@ -119,6 +119,32 @@ LapLedgers::Placement LapLedgers::AddEpisode(std::int64_t member, std::int64_t s
   return placement;
 }
 
+LapLedgers::Placement LapLedgers::AddRows(std::int64_t member, std::int64_t first_stream,
+                                          const Transitions& steps, const float* next_obs,
+                                          const std::uint8_t* terminated,
+                                          const std::uint8_t* truncated, float* rows) {
+  const Lock alone(mutex_);
+  Member& to = Of(member);
+  CheckStreams(first_stream, steps.count, to.ledger.streams());
+  CheckTransitions(config(), steps, next_obs);
+  const std::int64_t obs_size = config().obs_size;
+  Placement placement;
+  placement.evicted = MakeRoom(&to.ledger, steps.count);
+  for (std::int64_t i = 0; i < steps.count; ++i) {
+    const std::int64_t stream = first_stream + i;
+    const float* obs = steps.obs + i * obs_size;
+    const SlotLedger::Run run = to.ledger.Open(stream, 1, Continues(to, stream, obs));
+    placement.runs.push_back({run.slot, run.count});
+    to.ledger.Publish(stream, 1);
+    to.last_obs[static_cast<std::size_t>(stream)].assign(next_obs + i * obs_size,
+                                                         next_obs + (i + 1) * obs_size);
+    if (terminated[i] != 0 || truncated[i] != 0) to.ledger.EndEpisode(stream);
+    PackStep(obs, steps.action + i * config().action_size, steps.reward[i], terminated[i] != 0,
+             rows + i * row_floats());
+  }
+  return placement;
+}
+
 void LapLedgers::EndEpisode(std::int64_t member, std::int64_t stream) {
   const Lock alone(mutex_);
   SlotLedger& ledger = Of(member).ledger;
@@ -131,6 +157,25 @@ std::int64_t LapLedgers::SlotsAfter(std::int64_t member, std::int64_t stream, st
   const SlotLedger& ledger = Of(member).ledger;
   ledger.CheckStream(stream);
   return ledger.SlotsAfter(stream, steps);
+}
+
+std::int64_t LapLedgers::SlotsAfterRows(std::int64_t member, std::int64_t first_stream,
+                                        std::int64_t rows) {
+  const Lock alone(mutex_);
+  const SlotLedger& ledger = Of(member).ledger;
+  CheckStreams(first_stream, rows, ledger.streams());
+  return ledger.SlotsAfterRows(first_stream, rows);
+}
+
+void LapLedgers::Clear(const Members& members) {
+  CheckMembers(members);
+  const Lock alone(mutex_);
+  for (const std::int64_t member : members) {
+    Member empty(config());
+    empty.draw_counter = Of(member).draw_counter;
+    empty.ledger.Replaces(Of(member).ledger.segments_begun());
+    Of(member) = std::move(empty);
+  }
 }
 
 void LapLedgers::FillUniforms(const Members& members, std::int64_t calls, std::int64_t n,
@@ -239,6 +284,7 @@ void LapLedgers::Restore(std::vector<LapBuffer>* loaded) {
       member.last_obs[stream].assign(obs, obs + config().obs_size);
     }
     member.ledger = buffer.TakeLedger();
+    member.ledger.Replaces(members_[members.size() - 1].ledger.segments_begun());
   }
   members_ = std::move(members);
 }

@@ -66,10 +66,21 @@ class LapLedgers {
                     float* rows);
   Placement AddEpisode(std::int64_t member, std::int64_t stream, const Transitions& steps,
                        bool terminated, float* rows);
+  // As LapBuffer::AddRows; `rows` [count, S + A + 2] gets the packed rows, next_obs is the caller's
+  // to place: each row is a run of its own.
+  Placement AddRows(std::int64_t member, std::int64_t first_stream, const Transitions& steps,
+                    const float* next_obs, const std::uint8_t* terminated,
+                    const std::uint8_t* truncated, float* rows);
   void EndEpisode(std::int64_t member, std::int64_t stream);
+
+  // Makes these members as new, but for their draw counters; indices drawn before are stale.
+  void Clear(const Members& members);
 
   // What made_slots will be at most after one AddStep or AddEpisode of `steps` <= capacity.
   std::int64_t SlotsAfter(std::int64_t member, std::int64_t stream, std::int64_t steps);
+
+  // The same after one AddRows of `rows` from this stream on.
+  std::int64_t SlotsAfterRows(std::int64_t member, std::int64_t first_stream, std::int64_t rows);
 
   // out [calls, M, levels, n]: the uniforms of the next `calls` batches of n draws of distinct
   // members, the leaves' level first (SumTree::Draw); their draw counters advance by `calls`. A

@@ -70,6 +70,21 @@ void LapBuffer::AddTransitions(std::int64_t stream, const Transitions& steps, co
   }
 }
 
+void LapBuffer::AddRows(std::int64_t first_stream, const Transitions& steps, const float* next_obs,
+                        const std::uint8_t* terminated, const std::uint8_t* truncated) {
+  CheckStreams(first_stream, steps.count, ledger_.streams());
+  CheckTransitions(config_, steps, next_obs);
+  rows_.Reach([&] { return ledger_.SlotsAfterRows(first_stream, steps.count); });
+  MakeRoom(steps.count);
+  for (std::int64_t i = 0; i < steps.count; ++i) {
+    const std::int64_t stream = first_stream + i;
+    const Transitions row{1, steps.obs + i * config_.obs_size,
+                          steps.action + i * config_.action_size, steps.reward + i};
+    Append(stream, row, next_obs + i * config_.obs_size, terminated[i] != 0);
+    if (terminated[i] != 0 || truncated[i] != 0) EndEpisode(stream);
+  }
+}
+
 // Writes steps of one episode, the last of which leads to last_obs. REQUIRES: MakeRoom.
 void LapBuffer::Append(std::int64_t stream, const Transitions& steps, const float* last_obs,
                        bool terminated) {

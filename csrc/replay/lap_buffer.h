@@ -18,8 +18,9 @@
 // way, only a slot more is used; unordered transitions may therefore be added one by one, at two
 // slots each.
 //
-// An index is valid until transitions are added to the buffer: that may evict the
-// transition and give its slot to another one, to which the index then belongs.
+// An index is valid until transitions are added to the buffer: that may evict the transition and
+// give its slot to another one, to which the index then belongs. Whoever remembers segments_begun()
+// of the moment of the draw can tell: the methods that take `drawn_at` leave stale indices out.
 //
 // Distribution: see sum_tree.h. A transition can be drawn from the moment it is added. Sample call
 // number c of a member takes its uniforms from the Philox stream (seed, "replay", c), a draw at a
@@ -101,6 +102,11 @@ class LapBuffer {
   void AddTransitions(std::int64_t stream, const Transitions& steps, const float* next_obs,
                       const std::uint8_t* terminated, const std::uint8_t* truncated);
 
+  // Adds 1 <= count <= capacity transitions of different streams, row i to stream first_stream + i,
+  // all or none; all can be drawn afterwards. Arguments as of AddTransitions. O(count (S + A)).
+  void AddRows(std::int64_t first_stream, const Transitions& steps, const float* next_obs,
+               const std::uint8_t* terminated, const std::uint8_t* truncated);
+
   // Draws n transitions with replacement, advances the draw counter by one; the indices are valid
   // until the next transition is added. Outputs that overlap are filled in an unspecified order,
   // nothing else is harmed. O(n (S + A + levels)).
@@ -111,14 +117,28 @@ class LapBuffer {
   // REQUIRES: nobody writes to the arguments meanwhile. O(n levels).
   void UpdatePriorities(const std::int64_t* index, const float* td_error, std::int64_t n);
 
+  // The same for transitions that were drawn when segments_begun() was `drawn_at`. Leaves out those
+  // that are gone and returns how many that were; throws std::out_of_range for an index that no
+  // slot has, std::invalid_argument for a drawn_at that is yet to come.
+  std::int64_t UpdatePriorities(const std::int64_t* index, const float* td_error, std::int64_t n,
+                                std::int64_t drawn_at);
+
+  // How often a segment has been begun: to be kept with the indices of a draw.
+  std::int64_t segments_begun() const { return ledger_.segments_begun(); }
+
+  // For a buffer that replaces one whose segments_begun() was `begun`: all indices drawn from that
+  // one are stale.
+  void Replaces(std::int64_t begun) { ledger_.Replaces(begun); }
+
   // The two halves of Sample and UpdatePriorities, for callers that check several buffers before
   // changing any: Check* throws what the method would; the rest REQUIRES that the check has passed.
-  // `row` >= 0 is put before the place in messages: index[row, i].
+  // `row` >= 0 is put before the place in messages: index[row, i]. A null drawn_at is none.
   void CheckSample(std::int64_t n) const;
   void DrawAndGather(std::int64_t n, const SampleOutput& output);
   void CheckUpdate(const std::int64_t* index, const float* td_error, std::int64_t n,
-                   std::int64_t row = -1) const;
-  void ApplyUpdate(const std::int64_t* index, const float* td_error, std::int64_t n);
+                   std::int64_t row = -1, const std::int64_t* drawn_at = nullptr) const;
+  std::int64_t ApplyUpdate(const std::int64_t* index, const float* td_error, std::int64_t n,
+                           const std::int64_t* drawn_at = nullptr);
 
   // The priority of a live transition, already raised to alpha.
   float Priority(std::int64_t index) const;
@@ -157,6 +177,9 @@ class LapBuffer {
   void Append(std::int64_t stream, const Transitions& steps, const float* last_obs,
               bool terminated);
   void MakeRoom(std::int64_t wanted);
+  void CheckDrawn(const std::int64_t* index, std::int64_t n, std::int64_t row,
+                  std::int64_t drawn_at) const;
+  void SetPriorities(const std::int64_t* index, const float* td_error, std::int64_t n);
 
   LapConfig config_;
   SlotLedger ledger_;

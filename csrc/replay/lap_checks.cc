@@ -80,6 +80,15 @@ void CheckSlots(std::int64_t capacity, int streams, std::int64_t slots) {
       NumberText(slots) + " slots, more than " + NumberText(SumTree::kMaxSlots));
 }
 
+void CheckStreams(std::int64_t first, std::int64_t rows, std::int64_t streams) {
+  CheckIndex("stream", first, streams);
+  if (rows <= streams - first) return;
+  throw std::invalid_argument("obs must have at most " + NumberText(streams - first) +
+                              " rows, one for each stream from stream " + NumberText(first) +
+                              " on, got " + NumberText(rows) +
+                              ": make the replay with streams = " + NumberText(first + rows));
+}
+
 void CheckIndex(const char* name, std::int64_t value, std::int64_t end) {
   if (value >= 0 && value < end) return;
   throw std::out_of_range(std::string(name) + " must be from 0 to " + NumberText(end - 1) +
@@ -140,6 +149,11 @@ void ThrowDeadIndex(std::int64_t row, std::int64_t place, std::int64_t index, st
   const std::string what = "index" + Place(row, place) + " = " + NumberText(index);
   if (index >= 0 && index < used) throw std::out_of_range(what + " holds no transition");
   throw std::out_of_range(what + " is out of range: " + NumberText(used) + " slots are in use");
+}
+
+void ThrowNoSlot(std::int64_t row, std::int64_t place, std::int64_t index, std::int64_t slots) {
+  throw std::out_of_range("index" + Place(row, place) + " must be from 0 to " +
+                          NumberText(slots - 1) + ", got " + NumberText(index));
 }
 
 void ThrowBadError(std::int64_t row, std::int64_t place, float error) {

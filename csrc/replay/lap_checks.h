@@ -21,6 +21,10 @@ const LapConfig& CheckConfig(const LapConfig& config);
 // Throws std::invalid_argument if a buffer needs more slots than the tree can hold.
 void CheckSlots(std::int64_t capacity, int streams, std::int64_t slots);
 
+// Throws std::out_of_range unless there is such a first stream, std::invalid_argument unless there
+// are `rows` from it on.
+void CheckStreams(std::int64_t first, std::int64_t rows, std::int64_t streams);
+
 // Throws std::out_of_range unless 0 <= value < end.
 void CheckIndex(const char* name, std::int64_t value, std::int64_t end);
 
@@ -44,6 +48,8 @@ void CheckDraw(std::int64_t n, std::int64_t live);
 // `row` and `place` say where in the argument; a negative one is left out.
 [[noreturn]] void ThrowDeadIndex(std::int64_t row, std::int64_t place, std::int64_t index,
                                  std::int64_t used);  // std::out_of_range
+[[noreturn]] void ThrowNoSlot(std::int64_t row, std::int64_t place, std::int64_t index,
+                              std::int64_t slots);  // std::out_of_range
 [[noreturn]] void ThrowBadError(std::int64_t row, std::int64_t place,
                                 float error);  // std::invalid_argument
 

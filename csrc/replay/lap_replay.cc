@@ -1,6 +1,7 @@
 #include "replay/lap_replay.h"
 
 #include <stdexcept>
+#include <utility>
 
 #include "replay/lap_checks.h"
 
@@ -37,6 +38,13 @@ void LapReplay::AddTransitions(std::int64_t member, std::int64_t stream, const T
   Member(member).AddTransitions(stream, steps, next_obs, terminated, truncated);
 }
 
+void LapReplay::AddRows(std::int64_t member, std::int64_t first_stream, const Transitions& steps,
+                        const float* next_obs, const std::uint8_t* terminated,
+                        const std::uint8_t* truncated) {
+  const Lock alone(mutex_);
+  Member(member).AddRows(first_stream, steps, next_obs, terminated, truncated);
+}
+
 void LapReplay::EndEpisode(std::int64_t member, std::int64_t stream) {
   const Lock alone(mutex_);
   Member(member).EndEpisode(stream);
@@ -47,7 +55,8 @@ void LapReplay::SetDrawCounter(std::int64_t member, std::uint64_t counter) {
   Member(member).set_draw_counter(counter);
 }
 
-void LapReplay::Sample(const Members& members, std::int64_t n, const SampleOutput& output) {
+void LapReplay::Sample(const Members& members, std::int64_t n, const SampleOutput& output,
+                       std::int64_t* drawn_at) {
   const Lock alone(mutex_);
   CheckDistinct(members, this->members());
   for (const std::int64_t member : members) Member(member).CheckSample(n);
@@ -55,28 +64,48 @@ void LapReplay::Sample(const Members& members, std::int64_t n, const SampleOutpu
   for (const std::int64_t member : members) {
     Member(member).DrawAndGather(n, output.From(first, config().obs_size, config().action_size));
     first += n;
+    if (drawn_at != nullptr) *drawn_at++ = Member(member).segments_begun();
   }
 }
 
-void LapReplay::UpdatePriorities(const Members& members, const std::int64_t* index,
-                                 const float* td_error, std::int64_t n) {
+std::int64_t LapReplay::UpdatePriorities(const Members& members, const std::int64_t* index,
+                                         const float* td_error, std::int64_t n,
+                                         const std::int64_t* drawn_at) {
+  const auto of = [drawn_at](std::int64_t i) {
+    return drawn_at == nullptr ? drawn_at : drawn_at + i;
+  };
   const Lock alone(mutex_);
   CheckDistinct(members, this->members());
   const auto count = static_cast<std::int64_t>(members.size());
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t member = members[static_cast<std::size_t>(i)];
-    Member(member).CheckUpdate(index + i * n, td_error + i * n, n, i);
+    Member(member).CheckUpdate(index + i * n, td_error + i * n, n, i, of(i));
   }
+  std::int64_t left_out = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t member = members[static_cast<std::size_t>(i)];
-    Member(member).ApplyUpdate(index + i * n, td_error + i * n, n);
+    left_out += Member(member).ApplyUpdate(index + i * n, td_error + i * n, n, of(i));
   }
+  return left_out;
 }
 
 void LapReplay::ResetMaxPriority(const Members& members) {
   const Lock alone(mutex_);
   CheckDistinct(members, this->members());
   for (const std::int64_t member : members) Member(member).ResetMaxPriority();
+}
+
+void LapReplay::Clear(const Members& members) {
+  const Lock alone(mutex_);
+  CheckDistinct(members, this->members());
+  std::vector<LapBuffer> empty;
+  empty.reserve(members.size());
+  for (const std::int64_t member : members) {
+    LapBuffer& buffer = empty.emplace_back(configs_[static_cast<std::size_t>(member)]);
+    buffer.set_draw_counter(Member(member).draw_counter());
+    buffer.Replaces(Member(member).segments_begun());
+  }
+  for (std::size_t i = 0; i < empty.size(); ++i) Member(members[i]) = std::move(empty[i]);
 }
 
 std::size_t LapReplay::CommittedBytes() {
@@ -93,7 +122,9 @@ void LapReplay::Save(const std::string& path, const RowsPlace& place) {
 
 void LapReplay::Load(const std::string& path) {
   const Lock alone(mutex_);
-  members_ = LoadMembers(path, configs_);
+  std::vector<LapBuffer> loaded = LoadMembers(path, configs_);
+  for (std::size_t i = 0; i < loaded.size(); ++i) loaded[i].Replaces(members_[i].segments_begun());
+  members_ = std::move(loaded);
 }
 
 LapBuffer& LapReplay::Member(std::int64_t member) {

@@ -41,15 +41,24 @@ class LapReplay {
   void AddTransitions(std::int64_t member, std::int64_t stream, const Transitions& steps,
                       const float* next_obs, const std::uint8_t* terminated,
                       const std::uint8_t* truncated);
+  void AddRows(std::int64_t member, std::int64_t first_stream, const Transitions& steps,
+               const float* next_obs, const std::uint8_t* terminated,
+               const std::uint8_t* truncated);
   void EndEpisode(std::int64_t member, std::int64_t stream);
   void SetDrawCounter(std::int64_t member, std::uint64_t counter);
 
   // LapBuffer's methods of M distinct members; arrays have the leading axes [M, n]. An index is
-  // valid until the next transition is added to its member.
-  void Sample(const Members& members, std::int64_t n, const SampleOutput& output);
-  void UpdatePriorities(const Members& members, const std::int64_t* index, const float* td_error,
-                        std::int64_t n);
+  // valid until the next transition is added to its member; drawn_at [M] tells the stale ones,
+  // which UpdatePriorities leaves out and counts. A null drawn_at is not filled, or not given.
+  void Sample(const Members& members, std::int64_t n, const SampleOutput& output,
+              std::int64_t* drawn_at = nullptr);
+  std::int64_t UpdatePriorities(const Members& members, const std::int64_t* index,
+                                const float* td_error, std::int64_t n,
+                                const std::int64_t* drawn_at = nullptr);
   void ResetMaxPriority(const Members& members);
+
+  // Makes these members as new, but for their draw counters; indices drawn before are stale.
+  void Clear(const Members& members);
 
   // read(const LapBuffer&) of one member, under the lock.
   template <typename Read>

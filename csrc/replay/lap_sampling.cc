@@ -3,10 +3,14 @@
 #include <array>
 #include <cassert>
 #include <cmath>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "random/philox.h"
 #include "replay/lap_buffer.h"
 #include "replay/lap_checks.h"
+#include "replay/number_text.h"
 #include "replay/tree/kernels.h"
 
 namespace td7 {
@@ -45,13 +49,35 @@ void LapBuffer::UpdatePriorities(const std::int64_t* index, const float* td_erro
   ApplyUpdate(index, td_error, n);
 }
 
+std::int64_t LapBuffer::UpdatePriorities(const std::int64_t* index, const float* td_error,
+                                         std::int64_t n, std::int64_t drawn_at) {
+  CheckUpdate(index, td_error, n, -1, &drawn_at);
+  return ApplyUpdate(index, td_error, n, &drawn_at);
+}
+
+// An index may be stale, but a draw must have given it.
+void LapBuffer::CheckDrawn(const std::int64_t* index, std::int64_t n, std::int64_t row,
+                           std::int64_t drawn_at) const {
+  if (drawn_at < 0 || drawn_at > segments_begun()) {
+    throw std::invalid_argument("drawn_at" + (row < 0 ? "" : "[" + NumberText(row) + "]") +
+                                " must be from 0 to " + NumberText(segments_begun()) + ", got " +
+                                NumberText(drawn_at) + ": the batch is from another replay");
+  }
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (index[i] < 0 || index[i] >= ledger_.max_slots()) {
+      ThrowNoSlot(row, i, index[i], ledger_.max_slots());
+    }
+  }
+}
+
 void LapBuffer::CheckUpdate(const std::int64_t* index, const float* td_error, std::int64_t n,
-                            std::int64_t row) const {
+                            std::int64_t row, const std::int64_t* drawn_at) const {
   constexpr std::int64_t kAhead = 16;
   const std::int64_t used = ledger_.used_slots();
+  if (drawn_at != nullptr) CheckDrawn(index, n, row, *drawn_at);
   for (std::int64_t i = 0; i < n; ++i) {
     if (i + kAhead < n) tree_.PrefetchWeight(index[i + kAhead]);
-    if (!ledger_.IsLive(index[i])) ThrowDeadIndex(row, i, index[i], used);
+    if (drawn_at == nullptr && !ledger_.IsLive(index[i])) ThrowDeadIndex(row, i, index[i], used);
     if (!(td_error[i] >= 0.0F && std::isfinite(td_error[i]))) {
       ThrowBadError(row, i, td_error[i]);
     }
@@ -64,7 +90,25 @@ void LapBuffer::CheckUpdate(const std::int64_t* index, const float* td_error, st
   }
 }
 
-void LapBuffer::ApplyUpdate(const std::int64_t* index, const float* td_error, std::int64_t n) {
+std::int64_t LapBuffer::ApplyUpdate(const std::int64_t* index, const float* td_error,
+                                    std::int64_t n, const std::int64_t* drawn_at) {
+  if (drawn_at == nullptr) {
+    SetPriorities(index, td_error, n);
+    return 0;
+  }
+  std::vector<std::int64_t> held;
+  std::vector<float> errors;
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (!ledger_.HoldsSince(index[i], *drawn_at)) continue;
+    held.push_back(index[i]);
+    errors.push_back(td_error[i]);
+  }
+  const auto count = static_cast<std::int64_t>(held.size());
+  SetPriorities(held.data(), errors.data(), count);
+  return n - count;
+}
+
+void LapBuffer::SetPriorities(const std::int64_t* index, const float* td_error, std::int64_t n) {
   std::array<float, SumTree::kDrawBlock> error;
   std::array<float, SumTree::kDrawBlock> priority;
   for (std::int64_t first = 0; first < n; first += kBlock) {

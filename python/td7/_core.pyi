@@ -42,10 +42,10 @@ class LapReplay:
         stream: int,
         obs: _Float32,
         action: _Float32,
-        reward: float,
+        reward: float | _Float32,
         next_obs: _Float32,
-        terminated: bool,
-        truncated: bool,
+        terminated: bool | _Bool,
+        truncated: bool | _Bool,
     ) -> None: ...
     def add_episode(
         self,
@@ -78,8 +78,16 @@ class LapReplay:
         not_terminated: _Float32,
         index: _Int64,
         probability: _Float64 | None = None,
+        drawn_at: _Int64 | None = None,
     ) -> None: ...
-    def update_priorities(self, members: _Int64, index: _Int64, td_error: _Float32) -> None: ...
+    def update_priorities(
+        self,
+        members: _Int64,
+        index: _Int64,
+        td_error: _Float32,
+        drawn_at: _Int64 | None = None,
+    ) -> int: ...
+    def clear(self, members: _Int64) -> None: ...
     def reset_max_priority(self, members: _Int64) -> None: ...
     def size(self, member: int, /) -> int: ...
     def max_priority(self, member: int, /) -> float: ...
@@ -116,10 +124,10 @@ class LapLedgers:
         stream: int,
         obs: _Float32,
         action: _Float32,
-        reward: float,
+        reward: float | _Float32,
         next_obs: _Float32,
-        terminated: bool,
-        truncated: bool,
+        terminated: bool | _Bool,
+        truncated: bool | _Bool,
         rows: _Float32,
     ) -> tuple[_Int64, _Int64]: ...
     def add_episode(
@@ -134,6 +142,22 @@ class LapLedgers:
     ) -> tuple[_Int64, _Int64]: ...
     def end_episode(self, member: int, stream: int) -> None: ...
     def slots_after(self, member: int, stream: int, steps: int) -> int: ...
+    def add_rows(
+        self,
+        member: int,
+        first_stream: int,
+        obs: _Float32,
+        action: _Float32,
+        reward: float | _Float32,
+        next_obs: _Float32,
+        terminated: bool | _Bool,
+        truncated: bool | _Bool,
+        rows: _Float32,
+    ) -> tuple[_Int64, _Int64]: ...
+    def slots_after_rows(self, member: int, first_stream: int, rows: int) -> int: ...
+    def clear(self, members: _Int64) -> None: ...
+    def segments_begun(self, member: int, /) -> int: ...
+    def numbers_of(self, member: int, slots: list[int]) -> list[int]: ...
     def fill_uniforms(self, members: _Int64, out: _Float64) -> None: ...
     def check_sample(self, members: _Int64, n: int, /) -> None: ...
     def check_members(self, members: _Int64, /) -> None: ...

@@ -119,10 +119,58 @@ void FilesAreThoseOfLapReplay(const std::string& path) {
   std::remove(path.c_str());
 }
 
+// AddRows and Clear decide as LapReplay's, and count the segments alike.
+void RowsAndClearsAreThoseOfLapReplay(const std::string& path) {
+  LapReplay replay(Config(), {3, 4});
+  LapLedgers ledgers(Config(), {3, 4});
+  std::vector<Kept> kept(2);
+  const std::vector<std::uint8_t> no(2, 0);
+  for (int i = 0; i < 700; ++i) {
+    const std::size_t member = i % 3 == 0 ? 1 : 0;
+    const auto named = static_cast<std::int64_t>(member);
+    const std::vector<float> obs(2 * kObs, static_cast<float>(i));
+    const std::vector<float> next_obs(2 * kObs, static_cast<float>(i + i % 2));
+    const std::vector<std::uint8_t> ends{i % 10 == 0, i % 5 == 0};
+    std::vector<float> packed(2 * kRow);
+    const Transitions steps{2, obs.data(), obs.data(), obs.data()};
+    replay.AddRows(named, 0, steps, next_obs.data(), ends.data(), no.data());
+    const LapLedgers::Placement placed =
+        ledgers.AddRows(named, 0, steps, next_obs.data(), ends.data(), no.data(), packed.data());
+    CHECK(placed.runs.size() == 2);
+    kept[member].Follow({placed.evicted, {}}, packed);
+    for (std::size_t row = 0; row < placed.runs.size(); ++row) {
+      const auto here = packed.begin() + static_cast<std::ptrdiff_t>(row) * kRow;
+      std::vector<float> alone(here, here + kRow);
+      alone.insert(alone.end(), next_obs.begin(), next_obs.begin() + kObs);
+      kept[member].Follow({{}, {placed.runs[row]}}, alone);
+    }
+    CHECK(replay.Get(named, [](const LapBuffer& b) { return b.segments_begun(); }) ==
+          ledgers.Get(named, [](const SlotLedger& l) { return l.segments_begun(); }));
+    if (i != 300) continue;
+    replay.Clear({1});
+    ledgers.Clear({1});
+    kept[1] = Kept();
+  }
+  replay.Save(path, {});
+  const std::string wanted = FileOf(path);
+  CHECK(Saved(&ledgers, kept, path) == wanted);
+  const std::vector<float> three(3 * kObs);
+  const std::vector<std::uint8_t> flags(3, 0);
+  std::vector<float> packed(3 * kRow);
+  const Transitions steps{3, three.data(), three.data(), three.data()};
+  CHECK_THROWS(
+      ledgers.AddRows(0, 0, steps, three.data(), flags.data(), flags.data(), packed.data()),
+      std::invalid_argument, "obs must have at most 2 rows");
+  CHECK_THROWS(replay.AddRows(0, 2, steps, three.data(), flags.data(), flags.data()),
+               std::out_of_range, "stream must be from 0 to 1, got 2");
+  std::remove(path.c_str());
+}
+
 }  // namespace
 }  // namespace td7
 
 int main(int, char** arguments) {
   td7::FilesAreThoseOfLapReplay(std::string(arguments[0]) + ".saved");
+  td7::RowsAndClearsAreThoseOfLapReplay(std::string(arguments[0]) + ".rows");
   return failures == 0 ? 0 : 1;
 }

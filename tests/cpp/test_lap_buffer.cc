@@ -150,6 +150,47 @@ void OneStepEpisodesFitTheReservedSlots() {
   }
 }
 
+// Rows of all streams at once, as a vector of environments gives them.
+void AddRow(LapBuffer* buffer, float number) {
+  const auto n = static_cast<std::size_t>(buffer->config().streams);
+  std::vector<float> obs(n * kObs);
+  std::vector<float> next_obs(n * kObs);
+  std::vector<float> action(n * kAction);
+  std::vector<float> reward(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    reward[i] = number + static_cast<float>(i);
+    std::fill_n(obs.begin() + static_cast<std::ptrdiff_t>(i * kObs), kObs, reward[i]);
+    std::fill_n(next_obs.begin() + static_cast<std::ptrdiff_t>(i * kObs), kObs, reward[i] + 1.0F);
+    std::fill_n(action.begin() + static_cast<std::ptrdiff_t>(i * kAction), kAction, -reward[i]);
+  }
+  const std::vector<std::uint8_t> no(n, 0);
+  buffer->AddRows(0, {static_cast<std::int64_t>(n), obs.data(), action.data(), reward.data()},
+                  next_obs.data(), no.data(), no.data());
+}
+
+void RowsOfAllStreamsAreWholeAndLateUpdatesLeaveOutWhatIsGone() {
+  LapBuffer buffer(Config(300, 3));
+  Dice dice;
+  float number = 0.0F;
+  for (int round = 0; round < 400; ++round) {
+    AddRow(&buffer, number);
+    SampleAndUpdate(&buffer, &dice);
+    number += 10.0F;
+    if (round % 20 != 0) continue;
+    Batch batch(100);
+    buffer.Sample(100, batch.output());
+    const std::int64_t drawn_at = buffer.segments_begun();
+    const std::vector<float> error(100, 1.0F);
+    CHECK(buffer.UpdatePriorities(batch.index.data(), error.data(), 100, drawn_at) == 0);
+    for (int later = 0; later < 300; ++later, number += 10.0F) AddRow(&buffer, number);
+    const std::vector<float> huge(100, 1e30F);
+    CHECK(buffer.UpdatePriorities(batch.index.data(), huge.data(), 100, drawn_at) == 100);
+    CHECK(buffer.max_priority() < 1e6F);
+  }
+  CHECK(buffer.size() == 300);
+  CHECK(buffer.StateIsSound());
+}
+
 void MovedBuffersGoOn() {
   std::vector<LapBuffer> buffers;
   for (int i = 0; i < 5; ++i) {
@@ -193,6 +234,10 @@ void BadInputThrows() {
   CHECK_THROWS(buffer.UpdatePriorities(&dead, &error, 1), std::out_of_range, "index[0] = 1 is out");
   CHECK_THROWS(buffer.UpdatePriorities(&far, &error, 1), std::out_of_range, "is out of range");
   CHECK_THROWS(buffer.UpdatePriorities(&live, &nan, 1), std::invalid_argument, "td_error[0]");
+  CHECK_THROWS(buffer.UpdatePriorities(&far, &error, 1, 1), std::out_of_range, "must be from 0 to");
+  CHECK_THROWS(buffer.UpdatePriorities(&live, &nan, 1, 1), std::invalid_argument, "td_error[0]");
+  CHECK_THROWS(buffer.UpdatePriorities(&live, &error, 1, 2), std::invalid_argument,
+               "drawn_at must be from 0 to 1, got 2");
   CHECK_THROWS(buffer.EndEpisode(1), std::out_of_range, "stream must be from 0 to 0, got 1");
   CHECK_THROWS(LapBuffer(Config(0, 1)), std::invalid_argument, "capacity must be from 1");
 }
@@ -224,6 +269,7 @@ int main(int, char** arguments) {
     for (const int streams : {1, 4}) td7::RandomUseKeepsEveryRowWhole(capacity, streams);
   }
   td7::OneStepEpisodesFitTheReservedSlots();
+  td7::RowsOfAllStreamsAreWholeAndLateUpdatesLeaveOutWhatIsGone();
   td7::MovedBuffersGoOn();
   td7::SavedBuffersComeBack(std::string(arguments[0]) + ".saved");
   td7::BadInputThrows();

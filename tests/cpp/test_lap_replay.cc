@@ -133,6 +133,35 @@ void ConstMethodsRunTogether() {
   });
 }
 
+void ALoadAndAClearMakeEarlierDrawsStale(const std::string& path) {
+  constexpr std::int64_t kRows = 16;
+  LapReplay replay(Config(), {5, 6});
+  Write(&replay, 0, 0);
+  Write(&replay, 1, 0);
+  Batch batch(kMembers * kRows);
+  const std::vector<float> errors(kMembers * kRows, 1.0F);
+  std::vector<std::int64_t> drawn_at(kMembers);
+  const auto late = [&] {
+    return replay.UpdatePriorities({1, 0}, batch.index.data(), errors.data(), kRows,
+                                   drawn_at.data());
+  };
+  replay.Sample({1, 0}, kRows, batch.output(), drawn_at.data());
+  CHECK(late() == 0);
+  replay.Clear({1});
+  CHECK(late() == kRows);
+  Write(&replay, 1, 0);
+  CHECK(late() == kRows);
+  CHECK(replay.Get(1, [](const LapBuffer& buffer) { return buffer.draw_counter(); }) == 1);
+  replay.Save(path, {});
+  replay.Sample({1, 0}, kRows, batch.output(), drawn_at.data());
+  CHECK(late() == 0);
+  replay.Load(path);
+  CHECK(late() == kMembers * kRows);
+  replay.Sample({1, 0}, kRows, batch.output(), drawn_at.data());
+  CHECK(late() == 0);
+  std::remove(path.c_str());
+}
+
 void AMemberOutOfRangeOrNamedTwiceChangesNothing() {
   LapReplay replay(Config(), {5, 6});
   Write(&replay, 0, 0);
@@ -151,6 +180,7 @@ void AMemberOutOfRangeOrNamedTwiceChangesNothing() {
 int main(int, char** arguments) {
   td7::ThreadsShareAReplay(std::string(arguments[0]) + ".saved");
   td7::ConstMethodsRunTogether();
+  td7::ALoadAndAClearMakeEarlierDrawsStale(std::string(arguments[0]) + ".late");
   td7::AMemberOutOfRangeOrNamedTwiceChangesNothing();
   return failures == 0 ? 0 : 1;
 }

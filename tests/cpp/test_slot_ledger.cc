@@ -46,6 +46,7 @@ void Place(SlotLedger* ledger, std::int64_t stream, std::int64_t steps, bool con
     left -= run.count;
     continues = true;
   }
+  CHECK(steps > 1 || bound <= ledger->SlotsAfterRows(stream, 1));
   CHECK(ledger->made_slots() <= bound && bound <= ledger->max_slots());
 }
 
@@ -66,6 +67,47 @@ void LiveSlotsAreThoseThatWerePlacedAndNotEvicted(std::int64_t capacity, int str
     CHECK(ledger.IsSound());
   }
   CHECK(ledger.size() == capacity);
+}
+
+// A slot holds what it held at an earlier moment just if nothing has been placed there since.
+void StaleSlotsAreKnownFromTheCountOfSegments(std::int64_t capacity, int streams) {
+  SlotLedger ledger(capacity, streams);
+  std::vector<int> placed(static_cast<std::size_t>(ledger.max_slots()), -1);  // in which round
+  struct Moment {
+    std::int64_t begun;
+    std::vector<int> placed;  // -1 where nothing is live
+  };
+  std::vector<Moment> moments;
+  Dice dice;
+  for (int round = 0; round < 1000; ++round) {
+    const std::int64_t stream = dice.Below(streams);
+    const std::int64_t steps = 1 + dice.Below(std::min<std::int64_t>(capacity, 5));
+    ledger.MakeRoom(steps, [&](std::int64_t first, std::int64_t count) {
+      std::fill_n(placed.begin() + first, count, -1);
+    });
+    for (std::int64_t left = steps; left > 0;) {
+      const SlotLedger::Run run = ledger.Open(stream, left, dice.Below(4) > 0);
+      ledger.Publish(stream, run.count);
+      std::fill_n(placed.begin() + run.slot, run.count, round);
+      left -= run.count;
+    }
+    if (dice.Below(3) == 0) ledger.EndEpisode(stream);
+    if (dice.Below(20) == 0) moments.push_back({ledger.segments_begun(), placed});
+    for (const Moment& moment : moments) {
+      const std::int64_t slot = dice.Below(ledger.max_slots());
+      const auto place = static_cast<std::size_t>(slot);
+      if (moment.placed[place] < 0) continue;
+      CHECK(ledger.HoldsSince(slot, moment.begun) == (moment.placed[place] == placed[place]));
+    }
+  }
+  const std::int64_t begun = ledger.segments_begun();
+  ledger.Replaces(begun);
+  CHECK(ledger.segments_begun() > begun);
+  for (std::int64_t slot = 0; slot < ledger.max_slots(); ++slot) {
+    CHECK(!ledger.HoldsSince(slot, begun));
+    CHECK(ledger.HoldsSince(slot, ledger.segments_begun()) == ledger.IsLive(slot));
+  }
+  CHECK(!ledger.HoldsSince(-1, begun) && !ledger.HoldsSince(ledger.max_slots(), begun));
 }
 
 void AnyNumberMayBeAskedFor() {
@@ -95,6 +137,7 @@ int main() {
   for (const std::int64_t capacity : {1, 15, 100, 2000}) {
     for (const int streams : {1, 4}) {
       td7::LiveSlotsAreThoseThatWerePlacedAndNotEvicted(capacity, streams);
+      td7::StaleSlotsAreKnownFromTheCountOfSegments(capacity, streams);
     }
   }
   td7::AnyNumberMayBeAskedFor();

@@ -112,7 +112,7 @@ class Twin:
         self.streams = [[None, 0, False] for _ in range(streams)]
         self.used = 0
         self.max_priority = np.float32(1)
-        self.draws = 0
+        self.draws = getattr(self, "draws", 0)
 
     def live_in(self, segment):
         """Live slots of a segment, oldest first."""
@@ -182,6 +182,23 @@ class Twin:
             if terminated or truncated:
                 self.end_episode(stream)
 
+    def add_rows(self, first_stream, rows):
+        while len(self.priority) + len(rows) > self.capacity:
+            self.evict()
+        for i, (*row, terminated, truncated) in enumerate(rows):
+            self.append(first_stream + i, *row, terminated)
+            if terminated or truncated:
+                self.end_episode(first_stream + i)
+
+    def clear(self):
+        self.__init__(
+            self.capacity,
+            seed=self.seed,
+            streams=len(self.streams),
+            alpha=self.alpha,
+            min_priority=self.min_priority,
+        )
+
     def weights(self):
         return np.array([self.priority.get(slot, 0) for slot in range(self.used)], np.float32)
 
@@ -203,6 +220,12 @@ class Twin:
             value = np.float32(power(max(float(error), self.min_priority), self.alpha))
             self.priority[int(slot)] = value
             self.max_priority = max(self.max_priority, value)
+
+    def update_late(self, index, steps, td_error):
+        """Updates those whose slot still has the step it had; returns how many have not."""
+        held = [b for b, slot in enumerate(index) if self.step.get(int(slot)) is steps[b]]
+        self.update_priorities(index[held], td_error[held])
+        return len(index) - len(held)
 
     def reset_max_priority(self):
         self.max_priority = max(self.priority.values(), default=np.float32(1))

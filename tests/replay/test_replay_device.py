@@ -72,6 +72,7 @@ class Machine(RuleBasedStateMachine):
         self.options = {"seeds": SEEDS, "streams": streams, "alpha": alpha}
         self.both = pair(*self.arguments, **self.options)
         self.last = {}  # (member, stream) -> the last next_obs
+        self.late = []  # members and batches of both, to be updated later
         self.rng = np.random.default_rng(seed)
 
     @rule(
@@ -101,6 +102,30 @@ class Machine(RuleBasedStateMachine):
         for replay in self.both:
             replay.add_episode(*rows, member=member, stream=stream)
 
+    @rule(
+        member=st.integers(0, 2),
+        first=st.integers(0, 2),
+        goes_on=st.booleans(),
+        flags=st.lists(st.booleans(), min_size=6, max_size=6),
+    )
+    def add_rows(self, member, first, goes_on, flags):
+        first %= self.options["streams"]
+        n = min(self.options["streams"] - first, self.arguments[0])
+        obs, action, reward, _ = episode(self.rng, 2 * n)
+        obs, action, reward, next_obs = obs[:n], action[:n], reward[:n], obs[n : 2 * n]
+        for i in range(n):
+            if goes_on and (member, first + i) in self.last:
+                obs[i] = self.last[member, first + i]
+            self.last[member, first + i] = next_obs[i]
+        ends, cut = np.array(flags[:n]), np.array(flags[3 : 3 + n])
+        for replay in self.both:
+            replay.add(obs, action, reward, next_obs, ends, cut, member=member, stream=first)
+
+    @rule(members=st.sampled_from([None, [1], [2, 0]]))
+    def clear(self, members):
+        for replay in self.both:
+            replay.clear(members)
+
     @rule(member=st.integers(0, 2), stream=st.integers(0, 2))
     def end_episode(self, member, stream):
         for replay in self.both:
@@ -121,6 +146,25 @@ class Machine(RuleBasedStateMachine):
         self.both[0].update_priorities(ours.index, error, members=members)
         self.both[1].update_priorities(theirs.index, torch.from_numpy(error), members=members)
 
+    @precondition(lambda self: any(self.both[0].size(m) for m in range(3)))
+    @rule(batch=st.integers(1, 40))
+    def sample_for_later(self, batch):
+        members = [m for m in range(3) if self.both[0].size(m)]
+        self.late.append((members, *same_draws(*self.both, batch, members=members)))
+
+    @precondition(lambda self: self.late)
+    @rule(data=st.data())
+    def update_late(self, data):
+        members, ours, theirs = data.draw(st.sampled_from(self.late))
+        np.testing.assert_array_equal(theirs.drawn_at.numpy(), ours.drawn_at)
+        error = np.exp2(self.rng.uniform(-3, 10, ours.index.shape)).astype(np.float32)
+        gone = self.both[0].update_priorities(
+            ours.index, error, members=members, drawn_at=ours.drawn_at
+        )
+        assert gone == self.both[1].update_priorities(
+            theirs.index, torch.from_numpy(error), members=members, drawn_at=theirs.drawn_at
+        )
+
     @rule(members=st.sampled_from([None, [1], [2, 0]]))
     def reset_max_priority(self, members):
         for replay in self.both:
@@ -133,6 +177,7 @@ class Machine(RuleBasedStateMachine):
             assert ours == theirs
             if fresh:
                 self.both = pair(*self.arguments, **self.options)
+                self.late = []  # from other replays
             self.both[0].load(Path(folder) / "1.bin")
             self.both[1].load(Path(folder) / "0.bin")
 

@@ -73,12 +73,6 @@ def test_errors_are_those_of_the_replay_in_host_memory(name):
     np.testing.assert_array_equal(device.sample(64).index.numpy(), host.sample(64).index)
 
 
-@pytest.mark.parametrize("flag", [1, "yes", None])
-def test_a_flag_that_is_no_bool_is_refused(flag):
-    with pytest.raises(TypeError, match=f"terminated must be a bool, got {type(flag).__name__}"):
-        filled(DeviceLapReplay).add(OBS, ACTION, 0.0, OBS, flag)
-
-
 INDEX, ERROR = torch.zeros(2, 4, dtype=torch.int64), torch.zeros(2, 4)
 
 

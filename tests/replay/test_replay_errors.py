@@ -65,7 +65,9 @@ def test_bad_arguments_of_the_replay(changes, message):
         ),
         ("obs", [0.0] * S, r"obs must be float32 \[3\] C-contiguous, got list"),
         ("obs", OBS[:2], r"obs must be float32 \[3\] C-contiguous, got float32 \[2\]"),
-        ("obs", OBS[None], r"obs must be float32 \[3\] C-contiguous, got float32 \[1, 3\]"),
+        ("obs", OBS[None, None], r"obs must be float32 \[3\] .* got float32 \[1, 1, 3\]"),
+        ("obs", OBS[None], r"action must be float32 \[1, 2\] C-contiguous, got float32 \[2\]"),
+        ("action", ACTION[None], r"action must be float32 \[2\] .* got float32 \[1, 2\]"),
         ("obs", OBS.astype(">f4"), r"obs must be float32 \[3\] C-contiguous, got >f4 \[3\]"),
         ("next_obs", np.zeros(6, np.float32)[::2], r"next_obs .* got float32 \[3\] not contiguous"),
         (

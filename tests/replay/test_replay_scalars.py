@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from td7 import draws
 from td7.replay import DeviceLapReplay, LapReplay, TensorBatch
@@ -46,24 +47,88 @@ def test_a_draw_counter_must_be_a_natural_number():
         replay.set_draw_counter(1.9)
 
 
-@pytest.mark.parametrize("flag", [None, 1, 0.0, "no"])
-def test_a_flag_that_is_no_bool_is_refused(flag):
-    replay = LapReplay(8, S, A)
-    given = f"must be a bool, got {type(flag).__name__}"
+KINDS = (LapReplay, DeviceLapReplay)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("flag", [None, "no", [True], np.ones(1, bool), np.array("1"), 1j])
+def test_a_flag_that_is_no_number_is_refused(kind, flag):
+    replay = kind(8, S, A)
+    given = "must be a bool, or 0 or 1, got "
+    given += "" if isinstance(flag, np.ndarray) else type(flag).__name__
     for name, flags in (("terminated", (flag, False)), ("truncated", (False, flag))):
         with pytest.raises(TypeError, match=f"{name} {given}"):
             replay.add(OBS, ACTION, 0.0, OBS, *flags)
     with pytest.raises(TypeError, match=f"terminated {given}"):
         replay.add_episode(*ONE_STEP, flag)
-    assert replay.size() == 0
+    assert len(replay) == 0
 
 
-@pytest.mark.parametrize("reward", [None, "1", np.zeros(1, np.float32), [0.0]])
-def test_a_reward_that_is_no_number_is_refused(reward):
-    replay = LapReplay(8, S, A)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("flag", [2, -1, 0.5, float("nan"), np.float32(1.5), np.array(3)])
+def test_a_number_other_than_0_or_1_is_no_flag(kind, flag):
+    replay = kind(8, S, A)
+    given = rf"must be a bool, or 0 or 1, got {flag}"
+    for name, flags in (("terminated", (flag, False)), ("truncated", (False, flag))):
+        with pytest.raises(ValueError, match=f"{name} {given}"):
+            replay.add(OBS, ACTION, 0.0, OBS, *flags)
+    with pytest.raises(ValueError, match=f"terminated {given}"):
+        replay.add_episode(*ONE_STEP, flag)
+    assert len(replay) == 0
+
+
+def forms(value):
+    """A number as Python, numpy and torch have it."""
+    return (
+        bool(value),
+        int(value),
+        float(value),
+        np.bool_(value),
+        np.uint8(value),
+        np.float32(value),
+        np.array(value, bool),
+        np.array(value, np.float64),
+        torch.tensor(value, dtype=torch.bool),
+        torch.tensor(value, dtype=torch.float32),
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", [0, 1])
+@pytest.mark.parametrize("form", range(len(forms(0))))
+def test_a_flag_may_be_0_or_1(kind, value, form):
+    flag = forms(value)[form]
+    replay = kind(8, S, A)
+    replay.add(OBS, ACTION, 0.0, OBS, flag)
+    replay.add_episode(*ONE_STEP, flag)
+    assert np.all(np.asarray(replay.sample(16).not_terminated) == 1 - value)
+    # the open episode of a false flag continues in place, that of a true one does not
+    single = kind(8, S, A)
+    for _ in range(2):
+        single.add(OBS, ACTION, 0.0, OBS, False, flag)
+    assert set(np.unique(np.asarray(single.sample(64).index))) == {0, 1 + value}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "reward",
+    [None, "1", np.zeros(1, np.float32), [0.0], np.array("1"), np.array(1j), np.array(None)],
+)
+def test_a_reward_that_is_no_number_is_refused(kind, reward):
+    replay = kind(8, S, A)
     with pytest.raises(TypeError, match="reward must be a number, got "):
         replay.add(OBS, ACTION, reward, OBS, False)
-    assert replay.size() == 0
+    assert len(replay) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "reward", [2, 2.0, np.int64(2), np.float32(2), np.array(2.0), np.array(2), torch.tensor(2.0)]
+)
+def test_a_reward_may_be_any_number_also_an_array_without_dimensions(kind, reward):
+    replay = kind(8, S, A)
+    replay.add(OBS, ACTION, reward, OBS, False)
+    assert np.all(np.asarray(replay.sample(4).reward) == 2)
 
 
 @pytest.mark.parametrize("name", ["capacity", "obs_size", "action_size", "streams"])

@@ -32,6 +32,7 @@ class Machine(RuleBasedStateMachine):
         self.twins = [Twin(capacity, seed=s, streams=streams, alpha=alpha) for s in SEEDS]
         self.last = {}  # (member, stream) -> the last next_obs
         self.number = 0
+        self.late = []  # members, batch and its steps, to be updated later
 
     def numbers(self, *shape):
         size = int(np.prod(shape))
@@ -93,6 +94,30 @@ class Machine(RuleBasedStateMachine):
         self.replay.add_transitions(*columns, member=member, stream=stream)
         self.twins[member].add_transitions(stream, rows)
 
+    @rule(
+        member=st.integers(0, 1),
+        first=st.integers(0, 2),
+        goes_on=st.lists(st.booleans(), min_size=3, max_size=3),
+        ends=st.lists(st.sampled_from([(0, 0), (1, 0), (0, 1)]), min_size=3, max_size=3),
+    )
+    def add_rows(self, member, first, goes_on, ends):
+        first %= self.options["streams"]
+        rows = []
+        for stream in range(first, min(self.options["streams"], first + self.arguments[0])):
+            obs = self.last.get((member, stream)) if goes_on[stream] else None
+            obs = self.numbers(S) if obs is None else obs
+            row = (obs, self.numbers(A), self.numbers(1)[0], self.numbers(S))
+            rows.append((*row, *map(bool, ends[stream])))
+            self.last[member, stream] = row[3]
+        columns = [np.array(column) for column in zip(*rows, strict=True)]
+        self.replay.add(*columns, member=member, stream=first)
+        self.twins[member].add_rows(first, rows)
+
+    @rule(member=st.integers(0, 1))
+    def clear(self, member):
+        self.replay.clear([member])
+        self.twins[member].clear()
+
     @rule(member=st.integers(0, 1), stream=st.integers(0, 2))
     def end_episode(self, member, stream):
         stream %= self.options["streams"]
@@ -117,6 +142,31 @@ class Machine(RuleBasedStateMachine):
             self.check_rows(self.twins[member], drawn, i)
             self.twins[member].update_priorities(drawn.index[i], error[i])
         self.replay.update_priorities(drawn.index, error, members=members)
+
+    @precondition(lambda self: any(twin.priority for twin in self.twins))
+    @rule(members=st.sampled_from([(0,), (1,), (0, 1), (1, 0)]), batch=st.integers(1, 12))
+    def sample_for_later(self, members, batch):
+        members = self.chosen(members)
+        drawn = self.replay.sample(batch, members=members)
+        steps = []
+        for i, member in enumerate(members):
+            np.testing.assert_array_equal(drawn.index[i], self.twins[member].sample(batch))
+            steps.append([self.twins[member].step[slot] for slot in drawn.index[i]])
+        self.late.append((members, drawn, steps))
+
+    @precondition(lambda self: self.late)
+    @rule(data=st.data(), seed=st.integers(0, 2**32 - 1))
+    def update_late(self, data, seed):
+        members, drawn, steps = data.draw(st.sampled_from(self.late))
+        error = np.exp2(np.random.default_rng(seed).uniform(-3, 10, drawn.index.shape))
+        error = error.astype(np.float32)
+        gone = sum(
+            self.twins[member].update_late(drawn.index[i], steps[i], error[i])
+            for i, member in enumerate(members)
+        )
+        assert gone == self.replay.update_priorities(
+            drawn.index, error, members=members, drawn_at=drawn.drawn_at
+        )
 
     def check_rows(self, twin, drawn, i):
         total = float(np.sum(list(twin.priority.values()), dtype=np.float64))
@@ -148,6 +198,7 @@ class Machine(RuleBasedStateMachine):
             self.replay.save(path)
             self.replay = LapReplay(*self.arguments, **self.options)
             self.replay.load(path)
+        self.late = []  # from another replay
 
     @invariant()
     def same_transitions_and_priorities(self):

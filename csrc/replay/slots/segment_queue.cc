@@ -13,8 +13,13 @@ std::uint32_t SegmentQueue::Take() {
   }
   const std::uint32_t id = free_;
   free_ = segments_[id].next;
-  segments_[id] = Segment{kNone, 0, 0, true};
+  segments_[id] = Segment{kNone, 0, 0, true, ++taken_};
   return id;
+}
+
+void SegmentQueue::CountFrom(std::int64_t taken) {
+  taken_ = taken + 1;
+  for (Segment& segment : segments_) segment.number = taken_;
 }
 
 void SegmentQueue::Release(std::uint32_t id) {

@@ -26,6 +26,7 @@ struct Segment {
   std::uint16_t first = 0;  // no slot of the segment below this offset is live
   std::uint16_t live = 0;   // transitions that can be drawn
   bool written = false;     // a stream adds to it
+  std::int64_t number = 0;  // taken() when it was last handed out
 };
 
 class SegmentQueue {
@@ -34,6 +35,12 @@ class SegmentQueue {
 
   // Hands out a segment for writing. May allocate.
   std::uint32_t Take();
+
+  // How often a segment has been handed out; never decreases.
+  std::int64_t taken() const { return taken_; }
+
+  // Counts on from `taken`, as if every segment had been handed out anew.
+  void CountFrom(std::int64_t taken);
 
   // The writer leaves the segment for good.
   void Release(std::uint32_t id);
@@ -75,6 +82,7 @@ class SegmentQueue {
   std::uint32_t oldest_ = kNone;
   std::uint32_t newest_ = kNone;
   std::uint32_t free_ = kNone;
+  std::int64_t taken_ = 0;
 };
 
 }  // namespace td7

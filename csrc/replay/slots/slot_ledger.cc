@@ -94,13 +94,24 @@ void SlotLedger::EndEpisode(std::int64_t stream) {
   ++writer.next;
 }
 
-std::int64_t SlotLedger::SlotsAfter(std::int64_t stream, std::int64_t steps) const {
+// Segments that the stream has to begin at most for `steps` more transitions of one episode.
+std::int64_t SlotLedger::SegmentsFor(std::int64_t stream, std::int64_t steps) const {
   const Stream& writer = streams_[static_cast<std::size_t>(stream)];
   const bool none = writer.segment == SegmentQueue::kNone;
   // an open episode that does not go on costs a slot
   const std::int64_t room = none ? 0 : std::max(segment_slots_ - 2 - writer.next, 0);
   const std::int64_t fill = segment_slots_ - 1;
-  const std::int64_t taken = (std::max<std::int64_t>(steps - room, 0) + fill - 1) / fill;
+  return (std::max<std::int64_t>(steps - room, 0) + fill - 1) / fill;
+}
+
+std::int64_t SlotLedger::SlotsAfterRows(std::int64_t first_stream, std::int64_t count) const {
+  std::int64_t made = 0;  // those that are free and could be used again are not looked for
+  for (std::int64_t i = 0; i < count; ++i) made += SegmentsFor(first_stream + i, 1);
+  return std::min(made_slots() + made * segment_slots_, max_slots_);
+}
+
+std::int64_t SlotLedger::SlotsAfter(std::int64_t stream, std::int64_t steps) const {
+  const std::int64_t taken = SegmentsFor(stream, steps);
   if (taken == 0) return made_slots();
   auto free = static_cast<std::int64_t>(segments_.FreeOrder().size());
   std::int64_t gone = live_ + steps - capacity_;  // to be evicted, oldest segment first

@@ -20,6 +20,11 @@
 // with several it is so to within the transitions of one segment a stream. Evicted slots are used
 // again; there are max_slots() of them, enough for the worst case (episodes of one step).
 //
+// Stale indices. A segment that is used again gets a new number, segments_begun() at that moment,
+// and between two such moments each of its slots is written once. So a slot that held a transition
+// when segments_begun() was n still holds it if it is live and its segment's number is at most n.
+// The numbers are not saved.
+//
 // To add transitions: MakeRoom for all of them; then, until all are placed, Open, write the rows,
 // Publish.
 //
@@ -88,6 +93,24 @@ class SlotLedger {
     return slot >= 0 && slot < used_ && (Word(slot) & Bit(slot)) != 0;
   }
 
+  // How often a stream has begun a segment; never decreases.
+  std::int64_t segments_begun() const { return segments_.taken(); }
+
+  // segments_begun() when the slot's segment was last begun. REQUIRES: 0 <= slot < made_slots().
+  std::int64_t NumberOf(std::int64_t slot) const {
+    return segments_[static_cast<std::uint32_t>(slot / segment_slots_)].number;
+  }
+
+  // Whether the slot still holds the transition that it held when segments_begun() was `begun`; any
+  // number may be asked for. REQUIRES: it held one. O(1).
+  bool HoldsSince(std::int64_t slot, std::int64_t begun) const {
+    return IsLive(slot) && NumberOf(slot) <= begun;
+  }
+
+  // For a ledger that replaces one whose segments_begun() was `begun`: HoldsSince is false for all
+  // numbers up to that.
+  void Replaces(std::int64_t begun) { segments_.CountFrom(begun); }
+
   // Throws std::out_of_range unless there is such a stream.
   void CheckStream(std::int64_t stream) const;
 
@@ -117,6 +140,9 @@ class SlotLedger {
   // episode, have been placed.
   // REQUIRES: steps <= capacity(). O(segments).
   std::int64_t SlotsAfter(std::int64_t stream, std::int64_t steps) const;
+
+  // The same for one more transition of each of `count` streams. O(count).
+  std::int64_t SlotsAfterRows(std::int64_t first_stream, std::int64_t count) const;
 
   // Closes the stream's open episode, if any: the next transition starts a new one. O(1).
   void EndEpisode(std::int64_t stream);
@@ -156,6 +182,7 @@ class SlotLedger {
   }
   std::uint64_t& Word(std::int64_t slot) const { return words_[slot >> 6]; }
   static std::uint64_t Bit(std::int64_t slot) { return std::uint64_t{1} << (slot & 63); }
+  std::int64_t SegmentsFor(std::int64_t stream, std::int64_t steps) const;
   void CheckSegmentLeft() const;
   Run EvictOldest(std::int64_t most);
   bool SegmentIsSound(std::uint32_t id) const;

@@ -21,8 +21,9 @@ class Batch:
 
     `not_terminated` is 0 where the episode truly ended (no bootstrap), else 1, also at a
     truncation. `index` is what `LapReplay.update_priorities` takes back, valid until the next
-    transition is added to the member. `probability` is the chance that one draw of that member
-    gives the row.
+    transition is added to the member; with `drawn_at`, which says when the batch was drawn, it
+    can be given back later, and transitions that are gone are left out. `probability` is the
+    chance that one draw of that member gives the row.
     """
 
     obs: Float32  # [M, B, S]
@@ -32,6 +33,7 @@ class Batch:
     not_terminated: Float32  # [M, B]
     index: Int64  # [M, B]
     probability: NDArray[np.float64] | None = None  # [M, B]
+    drawn_at: Int64 | None = None  # [M]
 
     @classmethod
     def empty(
@@ -53,4 +55,5 @@ class Batch:
             not_terminated=np.empty(rows, np.float32),
             index=np.empty(rows, np.int64),
             probability=np.empty(rows, np.float64) if probability else None,
+            drawn_at=np.empty(members, np.int64),
         )

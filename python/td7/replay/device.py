@@ -16,20 +16,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from td7.draws import integer, seed_array, whole_number
 from td7.extension import core
 from td7.replay import device_tree as tree
-from td7.replay.batch import Float32, Int64
+from td7.replay.batch import Bool, Float32, Int64
 from td7.replay.device_priorities import FAULTS, last_of_equals, priorities
 from td7.replay.device_rows import DeviceBatch, DeviceRows, slots_for_long_episodes
+from td7.replay.device_segments import DeviceSegments
 from td7.replay.host import core_arguments, earlier_bytes, path_bytes
+from td7.replay.settings import ReplaySettings
 from td7.replay.tensor_args import check_tensor
 
 
-class DeviceLapReplay:
+class DeviceLapReplay(ReplaySettings):
     """Prioritised replay for P members whose rows and priorities live on a torch device.
 
     Arguments, rules and errors are those of `LapReplay`, with these differences:
@@ -71,18 +72,20 @@ class DeviceLapReplay:
                 capacity=capacity, obs_size=obs_size, action_size=action_size, streams=streams
             ),
         )
-        self.seeds = tuple(seed_numbers.tolist())
-        self.capacity = capacity
-        self.obs_size = obs_size
-        self.action_size = action_size
-        self.streams = streams
-        self.alpha = alpha
-        self.min_priority = min_priority
+        self._keep(
+            seeds=tuple(seed_numbers.tolist()),
+            capacity=capacity,
+            obs_size=obs_size,
+            action_size=action_size,
+            streams=streams,
+            alpha=alpha,
+            min_priority=min_priority,
+        )
         self._floor = float(np.float32(min_priority**alpha))
-        self.generation = 0
-        self.levels = 1
+        self._generation = 0
+        self._levels = 1
         self._max_priority = torch.ones(self.members, dtype=torch.float32, device=device)
-        self.device = self._max_priority.device  # with its number
+        self._segments = DeviceSegments(self._ledgers, self.members, self.device)
         self._all = np.arange(self.members, dtype=np.int64)
         self._numbers: dict[bytes, Tensor] = {}
         self._chosen(None)
@@ -96,33 +99,64 @@ class DeviceLapReplay:
         self._rows = DeviceRows(self.members, slots, obs_size, action_size, self.device)
 
     @property
-    def members(self) -> int:
-        """Number of members P."""
-        return len(self.seeds)
+    def device(self) -> torch.device:
+        """The device, with its number."""
+        return self._max_priority.device
+
+    @property
+    def generation(self) -> int:
+        """Number of events after which a graph must be captured, and uniforms made, anew."""
+        return self._generation
+
+    @property
+    def levels(self) -> int:
+        """Number of the tree's levels that a draw passes, L."""
+        return self._levels
 
     @property
     def nbytes(self) -> int:
         """Bytes held for all members, on the device and for the bookkeeping on the host."""
         tensors = (*self._tree, self._rows.values, self._max_priority, self._faults)
-        return sum(tensor.nbytes for tensor in tensors) + self._ledgers.nbytes
+        on_device = sum(tensor.nbytes for tensor in tensors) + self._segments.nbytes
+        return on_device + self._ledgers.nbytes
 
     def size(self, member: int = 0) -> int:
         """Number of transitions that can be drawn."""
         return self._ledgers.size(member)
 
+    @torch.no_grad()
+    def clear(self, members: Sequence[int] | Int64 | None = None) -> None:
+        """Removes all transitions of members [M], as `LapReplay.clear` does; keeps the memory."""
+        chosen, _ = self._chosen(members)
+        self._ledgers.clear(chosen)
+        for member in chosen.tolist():
+            for level in self._tree:
+                level[member] = 0
+            self._rows.values[member] = 0
+            self._max_priority[member] = 1
+            self._segments.replace(member)
+
     def add(
         self,
         obs: Float32,
         action: Float32,
-        reward: float,
+        reward: float | Float32,
         next_obs: Float32,
-        terminated: bool,
-        truncated: bool = False,
+        terminated: bool | Bool,
+        truncated: bool | Bool = False,
         *,
         member: int = 0,
         stream: int = 0,
     ) -> None:
-        """Adds one transition of numpy arrays, as `LapReplay.add` does."""
+        """Adds one transition of numpy arrays, or one a stream, as `LapReplay.add` does."""
+        if isinstance(obs, np.ndarray) and obs.ndim == 2:
+            rows = np.empty((len(obs), self._rows.width), np.float32)
+            self._reserve(self._ledgers.slots_after_rows(member, stream, len(obs)))
+            runs, evicted = self._ledgers.add_rows(
+                member, stream, obs, action, reward, next_obs, terminated, truncated, rows
+            )
+            self._place(member, rows, runs, evicted, next_obs)
+            return
         rows = np.empty((2, self._rows.width), np.float32)
         self._reserve(self._ledgers.slots_after(member, stream, 1))
         runs, evicted = self._ledgers.add(
@@ -196,6 +230,7 @@ class DeviceLapReplay:
         check_tensor("uniforms", uniforms, torch.float64, shape, self.device)
         levels = self._tree[: self.levels]
         batch = self._rows.gather(rows, tree.draw(levels, rows, uniforms))
+        batch.drawn_at = self._segments.begun(rows)
         if probability:
             batch.probability = tree.path_probability(levels, rows, batch.index)
         return batch
@@ -208,35 +243,51 @@ class DeviceLapReplay:
         *,
         members: Sequence[int] | Int64 | None = None,
         where: Tensor | None = None,
-    ) -> None:
+        drawn_at: Tensor | None = None,
+    ) -> Tensor | int:
         """Sets the priorities of drawn transitions to max(td_error, min_priority)^alpha.
 
         index int64 [M, B] as from `sample`, td_error float32 [M, B], absolute, both on the
         device; members [M], default all, or those of them for which `where` bool [M] is true. Of
         equal indices of a member the last one wins. What cannot be written is left out and told
         by `raise_if_bad`.
+
+        With `drawn_at` int64 [M], the batch's, transitions that are gone since are left out
+        without an error. Returns how many those were, as a tensor int64 []; 0 without `drawn_at`.
         """
         chosen, rows = self._chosen(members)
         check_tensor("index", index, torch.int64, (len(chosen), "B"), self.device)
         check_tensor("td_error", td_error, torch.float32, tuple(index.shape), self.device)
+        if drawn_at is not None:
+            check_tensor("drawn_at", drawn_at, torch.int64, (len(chosen),), self.device)
+        if where is not None:
+            check_tensor("where", where, torch.bool, (len(chosen),), self.device)
         if index.shape[1] == 0:
-            return
+            return 0
         slot = index.clamp(0, self._weights.shape[1] - 1)
         before = self._weights[rows, slot]
         live = (before > 0) & (slot == index)
+        gone = None
+        if drawn_at is not None:
+            known = slot == index  # an index that no slot has is a fault all the same
+            gone = known & ~(live & self._segments.hold_since(rows, slot, drawn_at))
+            live = known
         value, faults = priorities(td_error, live, self.alpha, self._floor)
         if where is not None:
-            check_tensor("where", where, torch.bool, (len(chosen),), self.device)
             faults = faults & where[:, None, None]
         good = ~faults.any(-1)
         if where is not None:
             good = good & where[:, None]
+        if gone is not None:
+            good = good & ~gone
+            gone = gone if where is None else gone & where[:, None]
         self._weights[rows, slot] = last_of_equals(slot, value, good, before)
         tree.refresh(self._tree[: self.levels], rows, slot)
         named = rows[:, 0]
         most = torch.where(good, value, 0.0).amax(-1)
         self._max_priority[named] = torch.maximum(self._max_priority[named], most)
         self._faults[named] = self._faults[named] | faults.any(1)
+        return 0 if gone is None else gone.sum()
 
     def raise_if_bad(self) -> None:
         """Waits for the device; ValueError if an update since the last call left something out."""
@@ -323,31 +374,49 @@ class DeviceLapReplay:
         tree.rebuild(self._tree)
         self._faults.zero_()
         self._ledgers.restore(saved)
+        for member in range(self.members):
+            self._segments.replace(member)
         self._raise_levels(max(self._ledgers.levels(m) for m in range(self.members)))
 
     def _reserve(self, slots: int) -> None:
         """Makes room for rows in slots below `slots`."""
         if self._rows.reserve(slots, self._most_slots):
-            self.generation += 1
+            self._generation += 1
 
     def _raise_levels(self, levels: int) -> None:
         """Lets draws start at the root of a tree of so many levels."""
         if levels <= self.levels:
             return
-        self.levels = levels
-        self.generation += 1
+        self._levels = levels
+        self._generation += 1
         _, rows = self._chosen(None)
         tree.refresh(self._tree[:levels], rows, torch.zeros_like(rows))
 
     @torch.no_grad()
-    def _place(self, member: int, rows: NDArray[np.float32], runs: Int64, evicted: Int64) -> None:
-        """Follows the ledger's word: drops what is evicted, then stores rows [T + 1, ...]."""
+    def _place(
+        self,
+        member: int,
+        rows: Float32,
+        runs: Int64,
+        evicted: Int64,
+        next_obs: Float32 | None = None,
+    ) -> None:
+        """Follows the ledger's word: drops what is evicted, then stores rows [T + 1, ...].
+
+        With next_obs [N, S] there are N rows, each a run of its own.
+        """
         weights = self._weights[member]
         for first, count in evicted.tolist():
             weights[first : first + count] = 0
-        self._rows.write(member, torch.from_numpy(rows).to(self.device), runs.tolist())
+        packed = torch.from_numpy(rows).to(self.device)
+        if next_obs is None:
+            self._rows.write(member, packed, runs.tolist())
+        else:
+            slots = torch.from_numpy(runs[:, 0].copy()).to(self.device)
+            self._rows.write_each(member, packed, torch.from_numpy(next_obs).to(self.device), slots)
         for first, count in runs.tolist():
             weights[first : first + count] = self._max_priority[member]
+        self._segments.follow(member, runs[:, 0])
         self._raise_levels(self._ledgers.levels(member))
         _, row = self._chosen((member,))
         tree.refresh_runs(self._tree[: self.levels], row, np.concatenate((evicted, runs)))

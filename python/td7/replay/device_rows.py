@@ -27,6 +27,7 @@ class DeviceBatch:
     not_terminated: Tensor  # float32 [M, B]
     index: Tensor  # int64 [M, B]
     probability: Tensor | None = None  # float64 [M, B]
+    drawn_at: Tensor | None = None  # int64 [M]
 
 
 def slots_for_long_episodes(capacity: int, segment_slots: int, streams: int) -> int:
@@ -87,6 +88,12 @@ class DeviceRows:
             here[slot : slot + count] = packed[done : done + count]
             done += count
             here[slot + count, : self.obs_size] = packed[done, : self.obs_size]
+
+    def write_each(self, member: int, packed: Tensor, next_obs: Tensor, slots: Tensor) -> None:
+        """Store rows [N, width] in slots int64 [N], and next_obs [N, S] in the slots after them."""
+        here = self.values[member]
+        here[slots] = packed
+        here[slots + 1, : self.obs_size] = next_obs
 
     def replace(self, member: int, rows: Tensor) -> None:
         """Make `rows` the first ones, and the rest zeros."""

@@ -18,11 +18,12 @@ import numpy as np
 from td7.draws import integer, seed_array, whole_number
 from td7.extension import core
 from td7.replay.batch import Batch, Bool, Float32, Int64
+from td7.replay.settings import ReplaySettings
 
 MOST_DRAWS = 2**28  # of one call
 
 
-class LapReplay:
+class LapReplay(ReplaySettings):
     """Prioritised replay for P members that share sizes and settings but nothing else.
 
     Works with any off-policy algorithm; with `alpha=0` it draws uniformly::
@@ -55,7 +56,12 @@ class LapReplay:
     buffer is then unchanged. Python threads may share a buffer.
 
     An index is valid until the next transition is added to that member: a full buffer may then
-    drop the transition and give its slot to another, to which the index would belong.
+    drop the transition and give its slot to another, to which the index would belong. Where
+    transitions are added in between, give the batch's `drawn_at` to `update_priorities` too: it
+    leaves out what is gone and says how many that were. `drawn_at` is not saved.
+
+    The arguments can be read as attributes and not be changed. A replay cannot be pickled or
+    copied: use `save` and `load`. `len(replay)` counts the transitions of all members.
 
     Source: Fujimoto, Meger, Precup, "An Equivalence between Loss Functions and Non-Uniform
     Sampling in Experience Replay" (NeurIPS 2020).
@@ -85,24 +91,21 @@ class LapReplay:
                 capacity=capacity, obs_size=obs_size, action_size=action_size, streams=streams
             ),
         )
-        self.seeds = tuple(seed_numbers.tolist())
-        self.capacity = capacity
-        self.obs_size = obs_size
-        self.action_size = action_size
-        self.streams = streams
-        self.alpha = alpha
-        self.min_priority = min_priority
+        self._keep(
+            seeds=tuple(seed_numbers.tolist()),
+            capacity=capacity,
+            obs_size=obs_size,
+            action_size=action_size,
+            streams=streams,
+            alpha=alpha,
+            min_priority=min_priority,
+        )
         self._all = np.arange(self._core.members, dtype=np.int64)
 
     @property
     def core(self) -> Any:
         """The object in C++, for what fills it there."""
         return self._core
-
-    @property
-    def members(self) -> int:
-        """Number of members P."""
-        return len(self._all)
 
     @property
     def nbytes(self) -> int:
@@ -116,23 +119,35 @@ class LapReplay:
         """Number of transitions that can be drawn."""
         return self._core.size(member)
 
+    def clear(self, members: Sequence[int] | Int64 | None = None) -> None:
+        """Removes all transitions of members [M], default all, and gives their memory back.
+
+        Open episodes end, the maximum priority is 1 again; the draw counter goes on, so that later
+        draws are new ones.
+        """
+        self._core.clear(self._chosen(members))
+
     def add(
         self,
         obs: Float32,
         action: Float32,
-        reward: float,
+        reward: float | Float32,
         next_obs: Float32,
-        terminated: bool,
-        truncated: bool = False,
+        terminated: bool | Bool,
+        truncated: bool | Bool = False,
         *,
         member: int = 0,
         stream: int = 0,
     ) -> None:
-        """Adds one transition, which can be drawn at once.
+        """Adds one transition, which can be drawn at once; or one of each of N streams.
 
-        obs, next_obs float32 [S]; action float32 [A]; all finite, else ValueError. `terminated`
-        or `truncated`, each a bool, ends the stream's episode; an `obs` that is not the last
-        `next_obs` of an open episode starts a new one.
+        obs, next_obs float32 [S]; action float32 [A]; all finite, else ValueError; `reward` a
+        number; `terminated` and `truncated` bools, or 0 or 1. Either one ends the stream's
+        episode; an `obs` that is not the last `next_obs` of an open episode starts a new one.
+
+        With obs, next_obs [N, S], action [N, A], reward float32 [N], terminated and truncated
+        bool [N] (or one flag for all), row i is the next transition of stream `stream` + i, of an
+        environment say: `streams` must be as many. All rows are added or none.
         """
         self._core.add(member, stream, obs, action, reward, next_obs, terminated, truncated)
 
@@ -221,19 +236,29 @@ class LapReplay:
             out.not_terminated,
             out.index,
             out.probability,
+            out.drawn_at,
         )
         return out
 
     def update_priorities(
-        self, index: Int64, td_error: Float32, *, members: Sequence[int] | Int64 | None = None
-    ) -> None:
+        self,
+        index: Int64,
+        td_error: Float32,
+        *,
+        members: Sequence[int] | Int64 | None = None,
+        drawn_at: Int64 | None = None,
+    ) -> int:
         """Sets the priorities of drawn transitions to max(td_error, min_priority)^alpha.
 
-        index int64 [M, B] as from `sample`, with nothing added to the members since; td_error
-        float32 [M, B], absolute, finite; members [M], default all. Of equal indices of a member
-        the last one wins. IndexError for an index that holds no transition.
+        index int64 [M, B] as from `sample`; td_error float32 [M, B], absolute, finite; members
+        [M], default all. Of equal indices of a member the last one wins.
+
+        Without `drawn_at` nothing may have been added to the members since the draw: IndexError
+        for an index that holds no transition, and one that holds another by now is not noticed.
+        `drawn_at` int64 [M], the batch's, says when it was drawn: then transitions that are gone
+        are left out. Returns how many were left out.
         """
-        self._core.update_priorities(self._chosen(members), index, td_error)
+        return self._core.update_priorities(self._chosen(members), index, td_error, drawn_at)
 
     def priority(self, index: int, member: int = 0) -> float:
         """The priority of one transition, raised to alpha; IndexError if there is none."""

@@ -12,7 +12,7 @@ class TensorBatch:
     """Tensors for M members' batches on the CPU, and the arrays of the same memory.
 
     The tensors are obs, next_obs [M, B, S]; action [M, B, A]; reward, not_terminated [M, B]; index
-    int64 [M, B]; and, if asked for, probability float64 [M, B]. Fill them with
+    int64 [M, B]; drawn_at int64 [M]; and, if asked for, probability float64 [M, B]. Fill them with
     `replay.sample(batch_size, out=batch.arrays)`, and hand `batch.arrays.index` back to
     `update_priorities`. What they held before is gone then, also for a copy to `device` that is
     still under way. The memory is pinned if `device`, where the batch will go, is a CUDA device.
@@ -42,6 +42,7 @@ class TensorBatch:
         self.not_terminated = empty()  # [M, B]
         self.index = empty(dtype=torch.int64)  # [M, B]
         self.probability = empty(dtype=torch.float64) if probability else None  # [M, B]
+        self.drawn_at = torch.empty(members, dtype=torch.int64, device="cpu")  # [M]
         self.arrays = Batch(
             self.obs.numpy(),
             self.action.numpy(),
@@ -50,4 +51,5 @@ class TensorBatch:
             self.not_terminated.numpy(),
             self.index.numpy(),
             None if self.probability is None else self.probability.numpy(),
+            self.drawn_at.numpy(),
         )
