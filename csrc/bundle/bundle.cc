@@ -26,6 +26,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kManifest = "manifest.json";
 constexpr const char* kWeights = "policy.safetensors";
+constexpr const char* kReadme = "README.md";
+constexpr const char* kUnread = " (no runtime reads it)";
 constexpr std::uint64_t kMostManifest = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMostFile = std::uint64_t{1} << 30;
 constexpr int kMostNumbers = 1 << 20;  // of an observation or an action
@@ -85,8 +87,42 @@ std::string SumOf(const std::string& path) {
   return sum.Hex();
 }
 
+constexpr const char* kAltered = "is not as it was written (SHA-256 differs)";
+
 void CheckSum(const std::string& path, const std::string& wanted, const std::string& got) {
-  if (got != wanted) Refuse(path, "is not as it was written (SHA-256 differs)");
+  if (got != wanted) Refuse(path, kAltered);
+}
+
+bool EndsWith(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+// The likely cause of another sum where the text has it with other ends of lines; else empty.
+std::string CauseOf(const std::string& file, std::string text, const std::string& wanted) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool converted = text[i] == '\r' && i + 1 < text.size() && text[i + 1] == '\n';
+    if (!converted) text[kept++] = text[i];
+  }
+  text.resize(kept);
+  if (Sha256Hex(text) != wanted) return "";
+  return ": its lines end in CRLF, with LF it is; git may have converted them (a .gitattributes "
+         "with '" +
+         file + " -text' stops that)";
+}
+
+// Whether a runtime or a compiler may read a file of this name: not the README, a hidden file
+// (.DS_Store) or one of another ending.
+bool IsRead(const std::string& name) {
+  if (name.empty() || name[0] == '.') return false;
+  std::string lower = name;
+  for (char& letter : lower) {
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+  }
+  for (const char* const end : {".onnx", ".pt", ".pt2", ".safetensors", ".h", ".json"}) {
+    if (EndsWith(lower, end)) return true;
+  }
+  return false;
 }
 
 // obs and actions: {"shape": [n], "dtype": "float32", ...}
@@ -139,7 +175,9 @@ void Bundle::ReadManifest() {
     manifest.Refuse("manifest_sha256", "64 digits of 0-9 and a-f");
   }
   text.erase(digits, 64);
-  CheckSum(path, manifest_sha256_, Sha256Hex(text));
+  if (Sha256Hex(text) != manifest_sha256_) {
+    Refuse(path, kAltered + CauseOf(kManifest, text, manifest_sha256_));
+  }
 
   const JsonObject sums = manifest.Object("sha256");
   for (const JsonMember& member : sums.members()) {
@@ -178,16 +216,39 @@ void Bundle::ReadSizes() {
   }
 }
 
-void Bundle::CheckFiles() const {
+void Bundle::CheckFiles() {
   std::error_code error;
   fs::directory_iterator at(folder_, error);
   for (; !error && at != fs::directory_iterator(); at.increment(error)) {
     const std::string name = at->path().filename().string();
-    if (name != kManifest && !Holds(name)) Refuse(Path(ShortText(name)), "is not in the manifest");
+    if (name != kManifest && !Holds(name)) CheckExtra(name);
   }
   if (error) Refuse(folder_, "cannot be listed: " + error.message());
   if (!Holds(kWeights)) Refuse(Path(kWeights), "is missing");
-  for (const auto& [name, sum] : sums_) CheckSum(Path(name), sum, SumOf(Path(name)));
+  for (const auto& [name, sum] : sums_) CheckFile(name, sum);
+}
+
+void Bundle::CheckExtra(const std::string& name) {
+  const std::string path = Path(ShortText(name));
+  const fs::file_status status = fs::symlink_status(Path(name));
+  const bool plain = fs::is_regular_file(status);
+  if ((plain && IsRead(name)) || fs::is_symlink(status)) Refuse(path, "is not in the manifest");
+  warnings_.push_back(path + " is not in the manifest" + kUnread);
+}
+
+void Bundle::CheckFile(const std::string& name, const std::string& sum) {
+  const std::string path = Path(name);
+  if (name == kReadme && !fs::exists(fs::symlink_status(path))) {
+    warnings_.push_back(path + " is missing" + kUnread);
+    return;
+  }
+  if (SumOf(path) == sum) return;
+  std::string how = kAltered;
+  for (const char* const end : {".md", ".h"}) {
+    if (EndsWith(name, end)) how += CauseOf(name, Content(path, kMostFile), sum);
+  }
+  if (name != kReadme) Refuse(path, how);
+  warnings_.push_back(path + " " + how + kUnread);
 }
 
 std::optional<double> Bundle::action_error(const std::string& variant) const {

@@ -2,8 +2,9 @@
 //
 // Refused: a file that is missing, extra, altered, no plain file or named so that it could lead out
 // of the folder; a manifest altered since it was written (its own sum), of another schema, or that
-// lacks what a controller needs. The sums find accidents; against who can write the folder, pass
-// the manifest's sum from outside.
+// lacks what a controller needs. Only a warning: a README that is missing or altered, and extra
+// files that no runtime reads (.DS_Store). The sums find accidents; against who can write the
+// folder, pass the manifest's sum from outside.
 //
 // Threads: const methods at any time. Errors: std::runtime_error that names the file.
 #ifndef TD7_BUNDLE_BUNDLE_H_
@@ -30,6 +31,9 @@ class Bundle {
   const std::string& manifest_sha256() const { return manifest_sha256_; }
   const JsonValue& manifest() const { return manifest_; }  // all of it, for what is not below
 
+  // Which files that no runtime reads are not as they were written, and how.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
   int obs_size() const { return obs_size_; }                         // S
   int action_size() const { return static_cast<int>(low_.size()); }  // A
   const std::vector<float>& low() const { return low_; }             // [A], finite, low < high
@@ -52,7 +56,9 @@ class Bundle {
  private:
   void ReadManifest();
   void ReadSizes();
-  void CheckFiles() const;
+  void CheckFiles();
+  void CheckExtra(const std::string& name);
+  void CheckFile(const std::string& name, const std::string& sum);
 
   std::string folder_;
   std::string manifest_sha256_;
@@ -62,6 +68,7 @@ class Bundle {
   std::vector<float> low_, high_;
   std::optional<double> dt_;
   double tolerance_ = 0.0;
+  std::vector<std::string> warnings_;
 };
 
 // Test vectors: what eager torch computed when the bundle was written.

@@ -1,6 +1,8 @@
 // bundle_check: whether a bundle is whole and its policy computes here what it computed when it was
 // written, and how fast, by each backend that is built in.
 //
+// A file that no runtime reads and that differs is a warning.
+//
 // Exit status: 0 if a backend passes and none fails; 1 if the bundle is refused or a backend fails;
 // 2 for arguments that are wrong, a backend that was asked for and is not built, or a report that
 // cannot be written.
@@ -142,6 +144,7 @@ CheckReport CheckAll(const Arguments& arguments, const std::vector<Backend>& bac
   report.action_size = bundle.action_size();
   report.vectors = vectors.count;
   report.calls = arguments.calls;
+  report.warnings = bundle.warnings();
   for (const Backend& backend : backends) {
     const bool asked_for = arguments.backend != "all";
     if (backend.make == nullptr || (!asked_for && !backend.in_bundle(bundle))) {

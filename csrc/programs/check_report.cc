@@ -34,8 +34,9 @@ void PrintTable(const CheckReport& report, std::ostream& printed) {
   std::ostringstream out = PlainStream();
   out << report.bundle << "\n  manifest " << report.manifest_sha256 << "\n  " << report.obs_size
       << " -> " << report.action_size << ", " << report.vectors << " test vectors, " << report.calls
-      << " timed calls, native by " << report.instruction_set << "\n\n"
-      << "  backend       error    allowed   p50 us   p99 us p99.9 us   max us  allocs/call\n";
+      << " timed calls, native by " << report.instruction_set << "\n";
+  for (const std::string& warning : report.warnings) out << "  warning: " << warning << "\n";
+  out << "\n  backend       error    allowed   p50 us   p99 us p99.9 us   max us  allocs/call\n";
   for (const BackendResult& backend : report.backends) {
     out << "  " << std::left << std::setw(12) << backend.name << std::right << " ";
     if (backend.status == "passed") {
@@ -61,7 +62,11 @@ void PrintJson(const CheckReport& report, std::ostream& printed) {
       << ", \"instruction_set\": " << JsonString(report.instruction_set)
       << ", \"obs_size\": " << report.obs_size << ", \"action_size\": " << report.action_size
       << ", \"vectors\": " << report.vectors << ", \"calls\": " << report.calls
-      << ", \"backends\": [";
+      << ", \"warnings\": [";
+  for (std::size_t i = 0; i < report.warnings.size(); ++i) {
+    out << (i > 0 ? ", " : "") << JsonString(report.warnings[i]);
+  }
+  out << "], \"backends\": [";
   for (std::size_t i = 0; i < report.backends.size(); ++i) {
     if (i > 0) out << ", ";
     PrintBackend(report.backends[i], out);

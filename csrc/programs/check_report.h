@@ -27,6 +27,7 @@ struct CheckReport {
   int action_size = 0;
   int vectors = 0;
   int calls = 0;
+  std::vector<std::string> warnings;  // of the bundle
   std::vector<BackendResult> backends;
 };
 

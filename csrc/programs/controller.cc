@@ -182,6 +182,7 @@ RunLog BeginLog(const ControllerArgs& args, const Bundle& bundle) {
   log.seconds = args.seconds;
   log.guard_settings = SettingsOf(args, bundle, log.rate_hz);
   log.arguments = args.given;
+  log.warnings = bundle.warnings();
   const std::string warning = args.bare ? "" : RateWarning(bundle, log.rate_hz);
   if (!warning.empty()) log.warnings.push_back(warning);
   return log;

@@ -269,6 +269,8 @@ def verify(bundle: Positional[Path], *, env: str | None = None, sha256: str | No
     from td7.deploy.verify import read_bundle, replay
 
     whole = read_bundle(bundle, sha256)
+    for text in whole.warnings:
+        print(f"warning: {text}")
     results = replay(whole)
     for result in results:
         say(f"{result.file:24} {result.vectors} vectors  difference {result.difference:.2e}")

@@ -23,7 +23,7 @@ from td7.policy.native import NativePolicy
 from td7.policy.saved import Policy
 
 BIN = Path(sys.executable).parent
-FILES = ["policy.safetensors", "vectors.safetensors", "README.md"]
+FILES = ["policy.safetensors", "vectors.safetensors"]
 
 
 def cmake(source, build, *options, target=None):
@@ -158,11 +158,16 @@ def test_an_edited_manifest_is_refused_and_so_is_another_sum_from_outside(check,
 
 
 def test_files_that_are_missing_extra_or_no_plain_files_are_refused(check, bundle):
-    (bundle / "extra.txt").write_text("hello")
-    assert "extra.txt is not in the manifest" in check(bundle)[1]
-    (bundle / "extra.txt").unlink()
+    for name in ("extra.onnx", "b.PT", "w.safetensors", "a.h", "b.json", "x.pt2"):
+        (bundle / name).write_text("hello")
+        status, text = check(bundle)
+        assert status == 1 and f"{name} is not in the manifest" in text
+        (bundle / name).unlink()
+    (bundle / ".DS_Store").symlink_to(bundle / "policy.safetensors")
+    status, text = check(bundle)
+    assert status == 1 and ".DS_Store is not in the manifest" in text
+    (bundle / ".DS_Store").unlink()
     (bundle / "README.md").rename(bundle.parent / "README.md")
-    assert "README.md is missing" in check(bundle)[1]
     (bundle / "README.md").symlink_to(bundle.parent / "README.md")
     status, text = check(bundle)
     assert status == 1 and "README.md must be a plain file" in text
@@ -170,6 +175,44 @@ def test_files_that_are_missing_extra_or_no_plain_files_are_refused(check, bundl
     assert status == 1 and "nowhere is not a folder" in text
     (bundle / "manifest.json").unlink()
     assert "manifest.json is missing" in check(bundle)[1]
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "._policy.onnx", "Thumbs.db", "extra.txt", ".git/a"])
+def test_an_extra_file_that_no_runtime_reads_is_a_warning(check, bundle, name, tmp_path):
+    (bundle / name).parent.mkdir(exist_ok=True)
+    (bundle / name).write_text("hello")
+    status, text = check(bundle, "--json", tmp_path / "report.json")
+    shown = f"{bundle / name.partition('/')[0]} is not in the manifest (no runtime reads it)"
+    assert status == 0 and f"warning: {shown}\n" in text
+    assert json.loads((tmp_path / "report.json").read_text())["warnings"] == [shown]
+
+
+def test_a_readme_that_was_edited_converted_or_deleted_is_a_warning(check, bundle):
+    path = bundle / "README.md"
+    written = path.read_bytes()
+    altered = f"warning: {path} is not as it was written (SHA-256 differs)"
+    path.write_bytes(written + b"More.\n")
+    assert check(bundle)[0] == 0 and f"{altered} (no runtime reads it)" in check(bundle)[1]
+    path.write_bytes(written.replace(b"\n", b"\r\n"))
+    status, text = check(bundle)
+    assert status == 0 and f"{altered}: its lines end in CRLF, with LF it is; git may" in text
+    path.unlink()
+    status, text = check(bundle)
+    assert status == 0 and f"warning: {path} is missing (no runtime reads it)" in text
+
+
+def test_a_manifest_or_header_with_other_ends_of_lines_is_refused_with_the_cause(check, bundle):
+    (bundle / "policy.h").write_text("// weights\n")
+    rewrite(bundle, facts_of(policy_of(SMALL)))
+    assert check(bundle)[0] == 0
+    for name in ("policy.h", "manifest.json"):
+        path = bundle / name
+        written = path.read_bytes()
+        path.write_bytes(written.replace(b"\n", b"\r\n"))
+        status, text = check(bundle)
+        assert status == 1 and f"{path} is not as it was written (SHA-256 differs): its l" in text
+        assert f"with '{name} -text' stops that" in text
+        path.write_bytes(written)
 
 
 def test_a_bundle_of_nothing_that_could_be_checked_does_not_pass(check, bundle):

@@ -65,6 +65,15 @@ def files(policy: PolicyModule) -> set[str]:
     return graph_files | {WEIGHTS, VECTORS, README, "policy.h"}
 
 
+def is_read(name: str) -> bool:
+    """Return whether a runtime or a compiler may read a file of this name in a bundle.
+
+    None reads the README, a hidden file (.DS_Store), one in a folder or one of another ending.
+    """
+    endings = (".onnx", ".pt", ".pt2", ".safetensors", ".h", ".json")
+    return "/" not in name and not name.startswith(".") and name.lower().endswith(endings)
+
+
 def interface(policy: PolicyModule, known: Signals) -> dict[str, Any]:
     """Return what the manifest says of a policy's input and output."""
     return {

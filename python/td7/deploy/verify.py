@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from td7.deploy.backends import BFLOAT16, Run, open_files, open_policies
-from td7.deploy.bundle import SCHEMA, TOLERANCE, VECTORS, WEIGHTS, check_facts, graphs
+from td7.deploy.bundle import (
+    README,
+    SCHEMA,
+    TOLERANCE,
+    VECTORS,
+    WEIGHTS,
+    check_facts,
+    graphs,
+    is_read,
+)
 from td7.files.json_checks import naming
-from td7.files.manifest import OWN, read_manifest
+from td7.files.manifest import OWN, compare
 from td7.files.tensors import read_tensors
 from td7.policy.module import PolicyModule, SalePolicy
 from td7.policy.saved import read_policy
@@ -24,12 +34,16 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle whose files are as they were written, and its content."""
+    """A bundle whose files are as they were written, and its content.
+
+    `warnings` say which files that no runtime reads are not as they were written.
+    """
 
     folder: Path
     manifest: dict[str, Any]
     policy: PolicyModule
     vectors: dict[str, Tensor]
+    warnings: tuple[str, ...] = ()
 
     def allowed(self, way: str) -> float:
         """Return how far a way's actions may be from eager torch."""
@@ -48,7 +62,7 @@ class Verified:
 
 
 def read_bundle(folder: str | Path, sha256: str | None = None) -> Bundle:
-    """Read a bundle once all of its files are as they were written.
+    """Read a bundle once every file that a runtime may read is as it was written.
 
     `sha256` is what `manifest_sha256` must be, told by somebody whom you trust. Raises ValueError,
     naming the file, for a bundle that is torn, altered, of another schema or contradicts itself.
@@ -56,7 +70,12 @@ def read_bundle(folder: str | Path, sha256: str | None = None) -> Bundle:
     folder = Path(folder)
     if not (folder / "manifest.json").is_file():
         raise ValueError(f"{folder} is not a bundle (no manifest.json)")
-    manifest = read_manifest(folder, SCHEMA)
+    manifest, differences = compare(folder, SCHEMA)
+    unread: dict[str, str] = {}
+    for name, text in differences.items():
+        if is_read(name) or (name in manifest["sha256"] and name != README):
+            raise ValueError(text)
+        unread.setdefault(name.partition("/")[0], f"{text} (no runtime reads it)")
     if sha256 is not None and manifest[OWN] != sha256.lower():
         raise ValueError(f"{folder / 'manifest.json'}: {OWN} must be {sha256}, got {manifest[OWN]}")
     policy = read_policy(_known_file(folder, WEIGHTS))
@@ -65,12 +84,18 @@ def read_bundle(folder: str | Path, sha256: str | None = None) -> Bundle:
         check_facts(manifest, policy)
     with naming(folder / VECTORS):
         _check_vectors(vectors, policy)
-    return Bundle(folder, manifest, policy, vectors)
+    return Bundle(folder, manifest, policy, vectors, tuple(unread.values()))
 
 
 def verify(folder: str | Path, sha256: str | None = None) -> list[Verified]:
-    """Check every file of a bundle and replay its test vectors; see `replay`."""
-    return replay(read_bundle(folder, sha256))
+    """Check every file of a bundle and replay its test vectors; see `replay`.
+
+    Warns of a file that is extra or altered and that no runtime reads.
+    """
+    bundle = read_bundle(folder, sha256)
+    for text in bundle.warnings:
+        warnings.warn(text, stacklevel=2)
+    return replay(bundle)
 
 
 def replay(bundle: Bundle) -> list[Verified]:
