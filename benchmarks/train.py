@@ -26,10 +26,10 @@ from benchmarks.results_file import claim, summary, write
 from td7 import RunConfig, TD7Config, train
 from td7.cli import parse_seeds
 from td7.rollout.waves import Collector
-from td7.run.state import RunState
-from td7.training import loop
+from td7.training import evaluations
 from td7.training.display import Progress
 from td7.updates.batches import DeviceBatches, HostBatches
+from td7.updates.groups import Group
 
 TASKS = ("HalfCheetah-v5", "Humanoid-v5")
 WARMUP_STEPS = 1000
@@ -47,8 +47,8 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
         (HostBatches, "settle"),
         (HostBatches, "reset_max_priority"),
     ],
-    "update": [(RunState, "train")],
-    "evaluate": [(loop, "evaluate")],
+    "update": [(Group, "train")],
+    "evaluate": [(evaluations, "evaluate")],
 }
 
 

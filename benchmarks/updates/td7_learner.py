@@ -1,4 +1,4 @@
-"""td7's own learner: bursts of a `Trainer`, as training runs them."""
+"""td7's own learner: bursts of a `Group`, as training runs them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from td7 import TD7Config
 from td7.config import Execution, Precision
 from td7.replay import DeviceLapReplay, LapReplay
 from td7.updates.batches import Batches, DeviceBatches, HostBatches
-from td7.updates.burst import Trainer
-from td7.updates.groups import Learners
+from td7.updates.groups import Group
+from td7.updates.learners import Learners
 
 
 class Td7:
@@ -54,7 +54,7 @@ class Td7:
                 if isinstance(self.replay, LapReplay)
                 else DeviceBatches(learner, self.replay)
             )
-            self.trainers.append(Trainer(learner, batches))
+            self.trainers.append(Group(learner, batches))
 
     def run(self, count: int) -> None:
         """Make `count` updates of every member."""

@@ -8,8 +8,8 @@ from torch import nn
 from td7.agent.algorithm import Batch
 from td7.agent.networks import JoinedLinear, MemberLinear, avg_l1_norm, effective_rank
 from td7.config import TD7Config
-from td7.updates.groups import Learners
 from td7.updates.learner import Learner, NonFiniteLossError
+from td7.updates.learners import Learners
 
 SIZES = {"embedding_size": 8, "encoder_hidden": 16, "critic_hidden": 16, "actor_hidden": 16}
 CONFIG = TD7Config(**SIZES, target_update_period=4)

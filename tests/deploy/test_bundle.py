@@ -200,14 +200,14 @@ def test_a_run_without_checkpoints_exports_the_current_policy_only(tmp_path):
 def test_an_untrained_run_and_one_still_training_are_exported(tmp_path, monkeypatch):
     from td7.training import session
 
-    exported, run_turns = [], session.run_turns
+    exported, train = [], session.one_after_another
 
-    def run_and_export(state, report, breaks):
-        run_turns(state, report, breaks)
+    def train_and_export(*arguments):
+        train(*arguments)
         if not exported:
             exported.append(export(tmp_path / "run", tmp_path / "bundle", formats=["torchscript"]))
 
-    monkeypatch.setattr(session, "run_turns", run_and_export)
+    monkeypatch.setattr(session, "one_after_another", train_and_export)
     from conftest import SMALL
 
     settings = td7.RunConfig(

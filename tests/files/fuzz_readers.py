@@ -28,8 +28,8 @@ from td7.files.tensors import read_arrays, read_tensors
 from td7.files.whole import read_json
 from td7.policy.saved import Policy, load_policy
 from td7.run import saving
+from td7.run.counter_checks import check_actions, check_counters, most_action_bytes
 from td7.run.folder import RunSettings, make_run_folder, read_settings
-from td7.run.member_checks import check_actions, check_counters, most_action_bytes
 from td7.run.state import RunState
 from td7.study.plot import evaluation_curves
 
@@ -104,9 +104,11 @@ def make_run(folder: Path) -> RunState:
         )
         if left == 60:
             run.collector.cut()
-            run.debts[:] = 7, 5
-            run.train([0, 1], lambda: False)
-            run.debts[:] = 2, 0
+            run.members[0].debt, run.members[1].debt = 7, 5
+            for group in run.groups:
+                with run.debts(group) as debts:
+                    group.train(debts, lambda: False)
+            run.members[0].debt, run.members[1].debt = 2, 0
     saving.save_state(run, folder, wall_s=1.5, metrics_bytes=0)
     return run
 

@@ -17,7 +17,7 @@ import td7
 from td7.config import RunConfig
 from td7.files.manifest import write_manifest
 from td7.replay import LapReplay
-from td7.run.member_checks import check_counters
+from td7.run.counter_checks import check_counters
 from td7.run.saving import SCHEMA, load_state
 from td7.run.state import RunState
 from td7.training.report import Report

@@ -33,9 +33,9 @@ from td7.run.metrics import read_metrics
 from td7.run.saving import load_state
 from td7.run.state import RunState
 from td7.study.plot import evaluation_curves
-from td7.training import loop
+from td7.training import evaluations
 from td7.updates.batches import HostBatches
-from td7.updates.burst import Trainer
+from td7.updates.groups import Group
 from td7.updates.optimizer import MemberAdam
 
 TINY = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
@@ -90,7 +90,7 @@ def test_an_error_of_the_training_thread_ends_the_run_well(
     whole_update, quiet, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(run_state, "turns", lambda settings, size: [range(1), range(1, 2)])
-    owner, name = (HostBatches, "begin") if whole_update else (Trainer, "_make_one")
+    owner, name = (HostBatches, "begin") if whole_update else (Group, "_update")
     call, calls = getattr(owner, name), []
 
     def failing(*args):
@@ -144,7 +144,7 @@ def test_an_environment_that_raises_is_named_with_its_line(name, num_envs, quiet
 @pytest.mark.parametrize("fault", ["raises", "nan"])
 def test_an_evaluation_that_fails_is_named_and_made_on_other_episodes(fault, quiet, monkeypatch):
     """One start of the evaluation's fails for ever, so that the same episodes never would do."""
-    evaluate, reset, run, bad = loop.evaluate, toy_envs.Point.reset, quiet(), []
+    evaluate, reset, run, bad = evaluations.evaluate, toy_envs.Point.reset, quiet(), []
     evaluations = []
 
     def watched(*args):
@@ -161,7 +161,7 @@ def test_an_evaluation_that_fails_is_named_and_made_on_other_episodes(fault, qui
             obs = obs + np.inf
         return obs, info
 
-    monkeypatch.setattr(loop, "evaluate", watched)
+    monkeypatch.setattr(evaluations, "evaluate", watched)
     monkeypatch.setattr(toy_envs.Point, "reset", failing)
     text = r"^evaluation at env step 200: .*" + (
         r"reset of simulation 0 raised ValueError: fell over \(test_faults"
@@ -203,7 +203,7 @@ def out_of_memory(*args, **kwargs):
 SHORT = r"^cpu has not enough memory \(CUDA out of memory. Tried to allocate 9 GiB.\): fewer seeds"
 
 
-@pytest.mark.parametrize("part", ["Learners", "open_replays", "Trainer"])
+@pytest.mark.parametrize("part", ["Learners", "open_replays", "Group"])
 def test_too_little_memory_at_the_start_makes_no_folder(part, quiet, monkeypatch):
     monkeypatch.setattr(run_state, part, out_of_memory)
     with pytest.raises(RuntimeError, match=SHORT):

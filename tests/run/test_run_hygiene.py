@@ -20,8 +20,9 @@ from td7.run.folder import read_settings
 from td7.run.metrics import read_metrics
 from td7.run.saving import load_state
 from td7.run.state import RunState
-from td7.training import loop
+from td7.training import evaluations
 from td7.training.report import ROUND_STEPS, Report
+from td7.updates.groups import Group
 
 __all__ = ["stop_after"]  # a fixture
 
@@ -31,7 +32,9 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 import conftest, td7.cli
 from td7.files.whole import manifest
-from td7.training import burst, collect, loop
+from td7.rollout import waves
+from td7.training import evaluations
+from td7.updates import groups
 
 def train(out, owner, name, number):
     call, calls = getattr(owner, name), []
@@ -49,8 +52,8 @@ def train(out, owner, name, number):
     setattr(owner, name, call)
 
 train("collection", waves.Collector, "run", 4)
-train("burst", burst.Trainer, "_make_one", 60)
-train("evaluation", loop, "evaluate", 2)
+train("burst", groups.Group, "_update", 60)
+train("evaluation", evaluations, "evaluate", 2)
 train("save", manifest, "sha256_of", 5)
 sys.exit(7)
 """
@@ -96,7 +99,7 @@ def no_step_is_lost(folder):
 
 
 def test_a_signal_cuts_an_evaluation_which_is_made_anew(whole, quiet, monkeypatch):
-    evaluate, calls, run = loop.evaluate, [], quiet()
+    evaluate, calls, run = evaluations.evaluate, [], quiet()
 
     def interrupted(*args):
         calls.append(1)
@@ -105,7 +108,7 @@ def test_a_signal_cuts_an_evaluation_which_is_made_anew(whole, quiet, monkeypatc
         return evaluate(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "evaluate", interrupted)
+        patch.setattr(evaluations, "evaluate", interrupted)
         assert not td7.train("Toy/Point-v0", run=run, **TOY_RUN).finished
     evaluated = [r["env_steps"] for r in read_metrics(run.out) if r["event"] == "evaluation"]
     assert evaluated == [0]
@@ -162,19 +165,19 @@ def taken():
 @pytest.fixture
 def measured(monkeypatch):
     """Return a function: trains, an update for 100 steps; what is taken at each evaluation."""
-    pay, report, found, owed = RunState._pay, Report.evaluation, [], []
+    burst, report, found, owed = Group.train, Report.evaluation, [], []
 
-    def pay_little(run, trainer, mine, *rest):
-        owed.append(sum(owed) % 100 + run.debts[0])
+    def train_little(group, debts, *rest):
+        owed.append(sum(owed) % 100 + debts[0])
         del owed[:-1]
-        run.debts[0] = owed[0] // 100
-        pay(run, trainer, mine, *rest)
+        debts[0] = owed[0] // 100
+        burst(group, debts, *rest)
 
     def watched(self, member, env_steps, evaluated):
         report(self, member, env_steps, evaluated)
         found.append((env_steps, *taken()))
 
-    monkeypatch.setattr(RunState, "_pay", pay_little)
+    monkeypatch.setattr(Group, "train", train_little)
     monkeypatch.setattr(Report, "evaluation", watched)
 
     def train(env, total_steps, run, config):

@@ -7,7 +7,7 @@ from test_resume import assert_same
 
 import td7
 from td7.envs import SimulationError
-from td7.training import loop
+from td7.training import evaluations
 
 WAVES = {"num_envs": 2, "assessment_episodes": 2}
 CASES = {
@@ -27,7 +27,7 @@ def test_an_evaluation_that_is_cut_is_made_where_it_belongs(
     changes, total, _ = CASES[case]
     options = {"seeds": [1], "total_steps": total, "config": small_config(**changes)}
     td7.train("Toy/Point-v0", run=quiet("whole"), **options)
-    evaluate, calls, run = loop.evaluate, [], quiet("cut")
+    evaluate, calls, run = evaluations.evaluate, [], quiet("cut")
 
     def interrupted(*arguments):
         calls.append(1)
@@ -35,7 +35,7 @@ def test_an_evaluation_that_is_cut_is_made_where_it_belongs(
             signal.raise_signal(signal.SIGTERM)
         return evaluate(*arguments)
 
-    monkeypatch.setattr(loop, "evaluate", interrupted)
+    monkeypatch.setattr(evaluations, "evaluate", interrupted)
     assert not td7.train("Toy/Point-v0", run=run, **options).finished
     assert td7.resume(run.out, run=run).finished
     assert_same(run.out, quiet("whole").out)
@@ -47,7 +47,7 @@ def test_a_state_saved_after_an_evaluation_failed_goes_on(
 ):
     run, config = quiet(), small_config(eval_every=50)
     options = {"seeds": [1, 2], "total_steps": 400, "config": config}
-    evaluate, calls = loop.evaluate, []
+    evaluate, calls = evaluations.evaluate, []
 
     def breaking(*arguments):
         calls.append(1)
@@ -55,7 +55,7 @@ def test_a_state_saved_after_an_evaluation_failed_goes_on(
             raise SimulationError("the robot fell over")
         return evaluate(*arguments)
 
-    monkeypatch.setattr(loop, "evaluate", breaking)
+    monkeypatch.setattr(evaluations, "evaluate", breaking)
     with pytest.raises(SimulationError, match="the robot fell over"):
         td7.train("Toy/Point-v0", run=run, **options)
     assert td7.resume(run.out, run=run).finished

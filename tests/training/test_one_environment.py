@@ -8,8 +8,8 @@ import td7
 from td7.cli import main
 from td7.datasets.record import collect
 from td7.run.metrics import read_metrics
+from td7.run.state import RunState
 from td7.study.plot import evaluation_curves
-from td7.training import loop
 from td7.training.evaluate import evaluate_run
 from toy_envs import Robot
 
@@ -76,13 +76,13 @@ def test_steps_of_evaluations_are_not_collected(small_config, quiet):
 def test_an_assessment_knows_nothing_of_an_evaluation_within_it(small_config, quiet, monkeypatch):
     """Its episodes are counted as they were collected, and its policy stays the same."""
     config = small_config(eval_every=10, assessment_episodes=4, **SHARED)
-    counted, assess = [], loop.RunState.assess
+    counted, assess = [], RunState.assess
 
     def noted(run, member, episodes):
         counted.extend(episodes)
         assess(run, member, episodes)
 
-    monkeypatch.setattr(loop.RunState, "assess", noted)
+    monkeypatch.setattr(RunState, "assess", noted)
     td7.train(ROBOT, seeds=[1], total_steps=400, config=config, run=quiet())
     evaluated = {value for row in evaluations(quiet().out) for value in row["returns"]}
     assert counted

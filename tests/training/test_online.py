@@ -68,7 +68,7 @@ def test_one_seed_equals_the_step_by_step_twin_to_the_bit(env_id, changes, small
     for name, tensor in twin.learner.tensors().items():
         assert torch.equal(state.learners.tensors()[name], tensor), name
     assert state.replays[0].size() == twin.replay.size() == TOTAL
-    rule = state.rules[0]
+    rule = state.members[0].rule
     assert rule.max_episodes == twin.max_episodes
     assert rule.best_min_return == pytest.approx(twin.best_min_return, rel=1e-12)
     assert (rule.episodes, rule.debt, rule.min_return) == (
@@ -226,10 +226,10 @@ def test_a_value_that_is_not_finite_stops_the_run_with_its_state_saved(
 
 
 def test_a_signal_stops_the_run_and_resume_finishes_it(small_config, quiet, monkeypatch):
-    from td7.updates.burst import Trainer
+    from td7.updates.groups import Group
 
     run, calls = quiet(), []
-    make_one = Trainer._make_one
+    make_one = Group._update
 
     def interrupted(*arguments):
         calls.append(1)
@@ -237,11 +237,11 @@ def test_a_signal_stops_the_run_and_resume_finishes_it(small_config, quiet, monk
             signal.raise_signal(signal.SIGINT)
         return make_one(*arguments)
 
-    monkeypatch.setattr(Trainer, "_make_one", interrupted)
+    monkeypatch.setattr(Group, "_update", interrupted)
     result = td7.train("Toy/Point-v0", total_steps=400, config=small_config(), run=run)
     assert not result.finished
     state = final_state(run.out, "Toy/Point-v0", (0,), small_config(), 400)
-    assert (state.learners.updates, state.debts) == ([75], [25])
+    assert (state.learners.updates, state.members[0].debt) == ([75], 25)
 
     result = td7.resume(run.out, run=run)
     assert result.finished

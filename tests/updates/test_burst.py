@@ -7,7 +7,7 @@ import torch
 from td7.config import TD7Config
 from td7.replay import DeviceLapReplay, LapReplay
 from td7.updates.batches import AHEAD, DeviceBatches, HostBatches
-from td7.updates.burst import Trainer
+from td7.updates.groups import Group
 from td7.updates.learner import Learner, NonFiniteLossError
 
 SEEDS = (7, 8, 9)
@@ -41,7 +41,7 @@ def make(kind, seeds=SEEDS, config=CONFIG):
     )
     fill(made, seeds)
     batches = HostBatches(learner, made, 0) if kind == "host" else DeviceBatches(learner, made)
-    return Trainer(learner, batches), made
+    return Group(learner, batches), made
 
 
 def never():
@@ -176,7 +176,7 @@ def test_an_empty_member_does_not_disturb_the_others():
     trainer, _ = make("device")
     learner = Learner(5, 3, SEEDS, CONFIG)
     bare = fill(DeviceLapReplay(1000, 5, 3, seeds=SEEDS, alpha=0.5), SEEDS[:2])
-    other = Trainer(learner, DeviceBatches(learner, bare))
+    other = Group(learner, DeviceBatches(learner, bare))
     for each in (trainer, other):
         each.train([4, 5, 0], never)
     bare.raise_if_bad()

@@ -15,7 +15,7 @@ from td7.replay import DeviceBatch, DeviceLapReplay, LapReplay
 from td7.run import state as run_state
 from td7.run.metrics import read_metrics
 from td7.updates.batches import DeviceBatches, HostBatches
-from td7.updates.burst import Trainer
+from td7.updates.groups import Group
 from td7.updates.learner import Learner
 
 pytestmark = [
@@ -60,9 +60,9 @@ def trainer_on_gpu(execution, place):
     options = {"seeds": SEEDS, "alpha": config.lap_alpha}
     if place == "host":
         replay = fill(LapReplay(1000, 5, 3, **options), SEEDS)
-        return Trainer(learner, HostBatches(learner, replay, 0))
+        return Group(learner, HostBatches(learner, replay, 0))
     replay = fill(DeviceLapReplay(1000, 5, 3, device="cuda", **options), SEEDS)
-    return Trainer(learner, DeviceBatches(learner, replay))
+    return Group(learner, DeviceBatches(learner, replay))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import td7
 from td7.envs import SimulationError
 from td7.run import state as run_state
 from td7.run.metrics import read_metrics
-from td7.run.state import RunState
 from td7.training import loop
+from td7.updates.groups import Group
 from td7.updates.learner import NonFiniteLossError
 
 SEEDS = (5, 3, 4)
@@ -60,15 +60,15 @@ def test_turns_change_nobodys_result(place, use_checkpoints, small_config, quiet
 
 
 def test_one_turn_collects_while_the_other_trains(in_two_turns, small_config, quiet, monkeypatch):
-    train, collect, threads = RunState.train, loop._collect, {}
+    train, collect, threads = Group.train, loop.collect, {}
     training, collecting = threading.Event(), threading.Event()
 
-    def watched_train(run, members, *arguments):
+    def watched_train(group, debts, *arguments):
         threads["train"] = threading.get_ident()
         training.set()
-        if len(members) == 2 and any(run.debts[m] for m in members):
+        if len(debts) == 2:
             assert collecting.wait(60)  # comes only if the other turn may collect meanwhile
-        return train(run, members, *arguments)
+        return train(group, debts, *arguments)
 
     def watched_collect(run, turn, *arguments):
         threads["collect"] = threading.get_ident()
@@ -76,8 +76,8 @@ def test_one_turn_collects_while_the_other_trains(in_two_turns, small_config, qu
             collecting.set()
         return collect(run, turn, *arguments)
 
-    monkeypatch.setattr(RunState, "train", watched_train)
-    monkeypatch.setattr(loop, "_collect", watched_collect)
+    monkeypatch.setattr(Group, "train", watched_train)
+    monkeypatch.setattr(loop, "collect", watched_collect)
     td7.train("Toy/Point-v0", seeds=SEEDS, total_steps=300, config=small_config(), run=quiet())
     assert threads["train"] != threads["collect"]
     assert collecting.is_set()
@@ -89,7 +89,7 @@ def test_a_stop_in_either_turn_goes_on_as_if_unbroken(
     whole, run = quiet("whole"), quiet("cut")
     options = {"seeds": SEEDS, "config": small_config()}
     td7.train("Toy/Point-v0", total_steps=400, run=whole, **options)
-    make_one, calls = run_state.Trainer._make_one, []
+    make_one, calls = Group._update, []
 
     def interrupted(trainer, with_actor):
         calls.append(1)
@@ -98,7 +98,7 @@ def test_a_stop_in_either_turn_goes_on_as_if_unbroken(
             time.sleep(0.2)
         return make_one(trainer, with_actor)
 
-    monkeypatch.setattr(run_state.Trainer, "_make_one", interrupted)
+    monkeypatch.setattr(Group, "_update", interrupted)
     assert not td7.train("Toy/Point-v0", total_steps=400, run=run, **options).finished
     assert not td7.resume(run.out, run=run).finished
     assert td7.resume(run.out, run=run).finished
@@ -124,7 +124,7 @@ def test_an_error_of_one_turn_lets_the_other_finish_its_burst(in_two_turns, smal
 def test_a_failed_loss_ends_the_run_with_its_state_saved(
     in_two_turns, small_config, quiet, monkeypatch
 ):
-    run, step = quiet(), run_state.Trainer._make_one
+    run, step = quiet(), Group._update
     calls = []
 
     def poisoned(trainer, with_actor):
@@ -134,7 +134,7 @@ def test_a_failed_loss_ends_the_run_with_its_state_saved(
                 trainer.learner.nets.critic.q3.bias[0] = torch.nan
         return step(trainer, with_actor)
 
-    monkeypatch.setattr(run_state.Trainer, "_make_one", poisoned)
+    monkeypatch.setattr(Group, "_update", poisoned)
     with pytest.raises(NonFiniteLossError, match=r"seed .: the critic loss of update .* got nan"):
         td7.train("Toy/Point-v0", seeds=SEEDS, total_steps=400, config=small_config(), run=run)
     assert (run.out / "state" / "manifest.json").exists()

@@ -78,6 +78,14 @@ class Collector:
             self._store(member, wave)
             self.waves[member], self.uncounted[member] = [], episodes
 
+    def leave_wave(self, member: int) -> None:
+        """Store the rows of a wave under way; its episodes continue by single steps."""
+        for sim in self.waves[member]:
+            self.rollouts.store(member, sim, *self.replays[member])
+            if self.rollouts.episode(member, sim).ended:
+                self.rollouts.clear(member, sim)
+        self.waves[member], self.uncounted[member] = [], []
+
     def resume(
         self,
         member: int,

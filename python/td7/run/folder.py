@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from td7.config import CONFIGS, AlgorithmConfig
 from td7.files.json_checks import (
@@ -57,7 +57,7 @@ BEGUN = {"lock", "config.json.partial", FIRST_STATE}  # what a start that failed
 class RunSettings:
     """What config.json records: everything that a run's result depends on.
 
-    total_steps of each seed are environment steps online, updates offline.
+    total_steps of each seed are in units of `clock`.
     """
 
     env: str
@@ -77,6 +77,11 @@ class RunSettings:
     def offline(self) -> bool:
         """Whether the run learns from a data set alone."""
         return self.dataset is not None
+
+    @property
+    def clock(self) -> Literal["env_steps", "updates"]:
+        """What counts towards total_steps and eval_every."""
+        return "updates" if self.offline else "env_steps"
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that config.json holds."""

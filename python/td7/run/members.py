@@ -1,96 +1,119 @@
-"""What a state holds beside weights and replay: every member's counters, and its episodes."""
+"""One seed of a run, as the loop sees it: its counters and its checkpoint rule."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from td7.agent.checkpoint import CheckpointRule, Decision
+from td7.config import AlgorithmConfig
+from td7.files.json_checks import Check, either, exactly, flag, integer, items, number, record
+from td7.files.json_checks import mapping as mapping_of
+from td7.rollout import Episode
 
-from td7.agent.checkpoint import CheckpointRule
-from td7.rollout import Episode, SimulationState
-from td7.run.state import RunState
-
-
-def episode_actions(
-    simulations: Sequence[Sequence[SimulationState]],
-) -> dict[str, NDArray[np.float32]]:
-    """Name the actions of episodes under way by member and simulation."""
-    return {
-        f"{member}.{sim}": state.actions
-        for member, states in enumerate(simulations)
-        for sim, state in enumerate(states)
-        if len(state.actions)
-    }
+MOST_METRICS = 64
 
 
-def counters(run: RunState, simulations: Sequence[Sequence[SimulationState]]) -> dict[str, Any]:
-    members = [
-        {
-            "simulations": [_without_actions(state) for state in simulations[member]],
-            "evaluation": [_without_actions(state) for state in _evaluation_states(run, member)],
-            "wave": run.collector.waves[member],
-            **_uncounted(run.collector.uncounted[member]),
-            "update_metrics": run.update_metrics(member),
-            "rule": {key: _encode(value) for key, value in dataclasses.asdict(rule).items()},
-            "learning": run.learning[member],
-            "debt": run.debts[member],
-            "evaluated": run.evaluated[member],
-            "checkpoint_steps": run.checkpoint_steps[member],
-            "recent_episodes": _pairs(run.recent_episodes[member]),
+@dataclass
+class Member:
+    """Everything that a member has beside its networks, replay and simulations."""
+
+    seed: int
+    rule: CheckpointRule
+    learning: bool = False  # whether the warm-up is over
+    debt: int = 0  # updates still to be made
+    evaluated: int = -1  # the run's clock at the last evaluation
+    checkpoint_steps: int = 0  # env_steps when the checkpoint was made
+    recent_episodes: list[Episode] = field(default_factory=list)  # since the last round's report
+
+    @classmethod
+    def new(cls, seed: int, config: AlgorithmConfig) -> Member:
+        """Return a member that has taken no step."""
+        rule = CheckpointRule(
+            config.assessment_episodes,
+            config.late_assessment_episodes,
+            config.late_after_updates,
+            config.reset_weight,
+        )
+        return cls(seed, rule)
+
+    def assess(self, episodes: Sequence[Episode]) -> bool:
+        """Count episodes of the assessment, in order; return whether it accepts the policy.
+
+        The end of the assessment sets the debt. Episodes behind the one that ended it do not count
+        in the rule, but add to the debt.
+        """
+        self.recent_episodes += episodes
+        decision = Decision.CONTINUE
+        for episode in episodes:
+            if decision is Decision.CONTINUE:
+                decision = self.rule.add_episode(episode.episode_return, episode.length)
+            else:
+                self.rule.add_uncounted(episode.length)
+        if decision is not Decision.CONTINUE:
+            self.debt = self.rule.debt
+        return decision is Decision.ACCEPT
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a state's counters hold of it; `restore` reads it back."""
+        return {
+            "rule": {name: _encode(value) for name, value in dataclasses.asdict(self.rule).items()},
+            "learning": self.learning,
+            "debt": self.debt,
+            "evaluated": self.evaluated,
+            "checkpoint_steps": self.checkpoint_steps,
+            "recent_episodes": pairs(self.recent_episodes),
         }
-        for member, rule in enumerate(run.rules)
-    ]
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take over what `to_json` returned. REQUIRES: it has passed `member_fields`."""
+        rule = {name: _decode(value) for name, value in saved["rule"].items()}
+        self.rule = CheckpointRule(**rule)
+        self.learning, self.debt = saved["learning"], saved["debt"]
+        self.evaluated, self.checkpoint_steps = saved["evaluated"], saved["checkpoint_steps"]
+        self.recent_episodes = [Episode(*each) for each in saved["recent_episodes"]]
+
+
+def member_fields(config: AlgorithmConfig, total: int) -> dict[str, Check]:
+    """Return the checks of `Member.to_json`, for a run of `total` steps by its clock."""
     return {
-        "updates": run.learners.updates,
-        "members": members,
-        **({"failures": run.failures} if run.failures else {}),
+        "rule": record(
+            {
+                "max_episodes": integer(1, 2**53),
+                "late_max_episodes": exactly(config.late_assessment_episodes),
+                "late_after_updates": exactly(config.late_after_updates),
+                "reset_weight": exactly(config.reset_weight),
+                "best_min_return": either(exactly("-inf"), number(-1e300, 1e300)),
+                "min_return": either(exactly("inf"), number(-1e300, 1e300)),
+                "episodes": integer(0, 2**53),
+                "debt": integer(0, total),
+                "switched": flag,
+            }
+        ),
+        "learning": flag,
+        "debt": integer(0, total),
+        "evaluated": integer(-1, total),
+        "checkpoint_steps": integer(0, total),
+        "recent_episodes": items(episode_pair(total), 0, total),
+        "update_metrics": mapping_of("train/[a-z_]{1,60}", items(number(), 2, 2), MOST_METRICS),
     }
 
 
-def _evaluation_states(run: RunState, member: int) -> list[SimulationState]:
-    return [] if run.eval_rollouts is None else run.eval_rollouts.states(member)
+def episode_pair(total: int) -> Check:
+    """Return the check of an episode: [return, length]."""
+
+    def check(value: Any, where: str) -> None:
+        items(number(-1e300, 1e300), 2, 2)(value, where)
+        integer(1, total)(value[1], f"{where}[1]")
+
+    return check
 
 
-def _uncounted(episodes: Sequence[Episode]) -> dict[str, Any]:
-    return {"uncounted": _pairs(episodes)} if episodes else {}
-
-
-def _pairs(episodes: Sequence[Episode]) -> list[tuple[float, int]]:
+def pairs(episodes: Sequence[Episode]) -> list[tuple[float, int]]:
+    """Return episodes as JSON has them."""
     return [(episode.episode_return, episode.length) for episode in episodes]
-
-
-def _without_actions(state: SimulationState) -> dict[str, Any]:
-    return {key: value for key, value in vars(state).items() if key != "actions"}
-
-
-def restore_member(
-    run: RunState, member: int, saved: dict[str, Any], actions: dict[str, NDArray[np.float32]]
-) -> list[int]:
-    """Restore what is a member's own; return the simulations whose episodes are lost.
-
-    REQUIRES: checked by `td7.run.member_checks`.
-    """
-    nothing = np.zeros((0, run.rollouts.action_space.shape[0]), np.float32)
-    states = [
-        SimulationState(**each, actions=actions.get(f"{member}.{sim}", nothing))
-        for sim, each in enumerate(saved["simulations"])
-    ]
-    evaluation = [SimulationState(**each, actions=nothing) for each in saved["evaluation"]]
-    lost = run.collector.resume(member, states, run.policies[member], saved["wave"])
-    run.collector.uncounted[member] = [Episode(*each) for each in saved.get("uncounted", [])]
-    if run.eval_rollouts is not None:
-        run.eval_rollouts.resume(member, evaluation, run.policies[member])
-    run.restore_update_metrics(member, saved["update_metrics"])
-    run.rules[member] = CheckpointRule(**{k: _decode(v) for k, v in saved["rule"].items()})
-    run.learning[member] = saved["learning"]
-    run.debts[member] = saved["debt"]
-    run.evaluated[member] = saved["evaluated"]
-    run.checkpoint_steps[member] = saved["checkpoint_steps"]
-    run.recent_episodes[member] = [Episode(*each) for each in saved["recent_episodes"]]
-    return lost
 
 
 def _encode(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from td7.policy.module import policy_module
 from td7.policy.saved import Policy
 from td7.run.folder import RunSettings, policy_folder, read_settings
-from td7.updates.groups import Learners
+from td7.updates.learners import Learners
 
 Which = Literal["checkpoint", "current"]
 

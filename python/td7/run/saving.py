@@ -28,16 +28,16 @@ from td7.files.tensors import read_arrays, read_tensors
 from td7.files.whole import SchemaError, read_json, sync, write_file, write_json
 from td7.policy.saved import Policy, load_policy
 from td7.rollout import Replay
-from td7.run.folder import FIRST_STATE, policy_folder
-from td7.run.member_checks import (
+from td7.run.counter_checks import (
     MOST_STEPS,
     check_actions,
     check_counters,
     most_action_bytes,
 )
-from td7.run.members import counters, episode_actions, restore_member
+from td7.run.counters import counters, episode_actions, restore_member
+from td7.run.folder import FIRST_STATE, policy_folder
 from td7.run.state import RunState
-from td7.updates.groups import Learners
+from td7.updates.learners import Learners
 
 Content = TypeVar("Content")
 SCHEMA = "td7.state/4"
@@ -74,7 +74,7 @@ def _write_state(
     partial.mkdir(parents=True)
     # in memory first: what safetensors writes itself fails by errors that are no OSError
     write_file(partial / "learner.safetensors", save(run.learners.tensors()))
-    simulations = [run.rollouts.states(member) for member in range(len(run.rules))]
+    simulations = [run.rollouts.states(member) for member in range(len(run.members))]
     write_file(partial / "episodes.safetensors", save_numpy(episode_actions(simulations)))
     for name, replay in _replays(run).items():
         replay.save(partial / name, in_pieces=True, earlier=before / name if before else None)

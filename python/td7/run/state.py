@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 
 from td7.agent import make_algorithm
-from td7.agent.checkpoint import CheckpointRule, Decision
-from td7.config import AlgorithmConfig, RunConfig
+from td7.config import RunConfig
 from td7.envs import SimulationError
 from td7.policy.acting import Acting, acts_in_cpp, make_acting
 from td7.policy.module import PolicyModule, policy_module
@@ -20,16 +19,17 @@ from td7.replay import LapReplay
 from td7.rollout import Episode, Rollouts, open_rollouts
 from td7.rollout.waves import Collector
 from td7.run.folder import RunSettings
+from td7.run.members import Member
 from td7.run.placement import decided, group_size, open_replays, turns
 from td7.updates.batches import Batches, DeviceBatches, HostBatches
-from td7.updates.burst import Trainer
-from td7.updates.groups import Learners
+from td7.updates.groups import Group
+from td7.updates.learners import Learners
 
 EVAL_SEED_OFFSET = 100  # the author's evaluation environments are seeded so
 
 
 class RunState:
-    """Learner, replay, environments and bookkeeping of every member."""
+    """Groups, replays, environments and members of a run."""
 
     def __init__(self, settings: RunSettings, run: RunConfig = RunConfig()) -> None:
         cfg, seeds = settings.config, settings.seeds
@@ -63,19 +63,13 @@ class RunState:
             offline=settings.offline,
         )
         self.replays = open_replays(self.settings, *sizes, run, together)
-        self.trainers = self._trainers()
-        self._streams: dict[int, torch.cuda.Stream] = {}
+        self.groups = self._groups()
         places = [(replay, m) for replay in self.replays for m in range(replay.members)]
         self.collector = Collector(self.rollouts, places, cfg.num_envs)
         self.policies = [make_acting(self.policy_module(m, "current")) for m in range(len(seeds))]
-        self.rules = [_checkpoint_rule(cfg) for _ in seeds]
-        self.learning = [False for _ in seeds]
-        self.debts = [0 for _ in seeds]
-        self.evaluated = [-1 for _ in seeds]  # steps at the last evaluation
-        self.checkpoint_steps = [0 for _ in seeds]
-        self.recent_episodes: list[list[Episode]] = [[] for _ in seeds]
-        self.failures = 0  # simulations that have failed, in earlier sittings too
-        self.wall_s = 0.0  # of the sittings before this one
+        self.members = [Member.new(seed, cfg) for seed in seeds]
+        self.failures = 0  # simulations that have failed, in earlier sessions too
+        self.wall_s = 0.0  # of the sessions before this one
         self.metrics_bytes = 0  # of metrics.jsonl at the last save
 
     def _open_eval_rollouts(self, settings: RunSettings, run: RunConfig) -> Rollouts:
@@ -91,8 +85,8 @@ class RunState:
             max_episode_steps=settings.config.max_episode_steps,
         )
 
-    def _trainers(self) -> list[Trainer]:
-        trainers, first = [], 0
+    def _groups(self) -> list[Group]:
+        groups, first = [], 0
         for number, learner in enumerate(self.learners.groups):
             batches: Batches
             replay = self.replays[number if len(self.replays) > 1 else 0]
@@ -100,91 +94,35 @@ class RunState:
                 batches = HostBatches(learner, replay, first)
             else:
                 batches = DeviceBatches(learner, replay)
-            trainers.append(Trainer(learner, batches))
+            groups.append(Group(learner, batches, first))
             first += learner.members
-        return trainers
+        return groups
 
-    def train(
-        self,
-        members: Sequence[int],
-        stopped: Callable[[], bool],
-        on_updates: Callable[[int, int], None] = lambda member, count: None,
-    ) -> None:
-        """Pay the debts of these members, whole groups; `on_updates` gets a member and a count.
-
-        A stop leaves the rest owed. Raises NonFiniteLossError; other groups are then paid no more.
-        """
-        first = 0
-        for trainer in self.trainers:
-            mine = slice(first, first + trainer.learner.members)
-            if first in members:
-                self._pay(trainer, mine, stopped, on_updates)
-            first = mine.stop
-
-    def _pay(
-        self,
-        trainer: Trainer,
-        mine: slice,
-        stopped: Callable[[], bool],
-        on_updates: Callable[[int, int], None],
-    ) -> None:
-        debts = self.debts[mine]
-
-        def note(members: Sequence[int], count: int) -> None:
-            for member in members:
-                on_updates(mine.start + member, count)
-
-        try:
-            with self._own_stream(mine.start):
-                trainer.train(debts, stopped, note)
-        finally:
-            self.debts[mine] = debts
+    def group_of(self, member: int) -> tuple[Group, int]:
+        """Return the group of a member, and its number there."""
+        group = next(group for group in self.groups if member in group.members)
+        return group, member - group.members.start
 
     @contextmanager
-    def _own_stream(self, first: int) -> Iterator[None]:
-        """Give a group's bursts a CUDA stream of their own, so that what collects need not wait."""
-        device = torch.device(self.settings.device)
-        if device.type != "cuda":
-            yield
-            return
-        with torch.cuda.device(device):
-            if first not in self._streams:
-                self._streams[first] = torch.cuda.Stream()
-            stream = self._streams[first]
-            stream.wait_stream(torch.cuda.default_stream())  # on which transitions were added
-            with torch.cuda.stream(stream):
-                yield
+    def debts(self, group: Group) -> Iterator[list[int]]:
+        """Give what the group's members owe, to be counted off in place."""
+        members = [self.members[number] for number in group.members]
+        debts = [member.debt for member in members]
+        try:
+            yield debts
+        finally:
+            for member, debt in zip(members, debts, strict=True):
+                member.debt = debt
 
     def is_whole(self) -> bool:
         """Whether no error has cut an update in two."""
-        return not any(trainer.within_update for trainer in self.trainers)
-
-    def pop_update_metrics(self, member: int) -> dict[str, float]:
-        """Return the means of a member's update metrics since the last time."""
-        trainer, local = self._trainer_of(member)
-        return trainer.metrics.pop(local)
-
-    def update_metrics(self, member: int) -> dict[str, list[float]]:
-        """Return a member's update metrics as sums and counts, for `restore_update_metrics`."""
-        trainer, local = self._trainer_of(member)
-        return trainer.metrics.state(local)
-
-    def restore_update_metrics(self, member: int, state: dict[str, list[float]]) -> None:
-        """Put a member's update metrics back."""
-        trainer, local = self._trainer_of(member)
-        trainer.metrics.restore(local, state, trainer.learner.per_member())
-
-    def _trainer_of(self, member: int) -> tuple[Trainer, int]:
-        for trainer in self.trainers:
-            if member < trainer.learner.members:
-                return trainer, member
-            member -= trainer.learner.members
-        raise IndexError(member)
+        return not any(group.within_update for group in self.groups)
 
     @property
     def steps(self) -> list[int]:
-        """What each member has done of its total [P]: environment steps, offline updates."""
-        return self.learners.updates if self.settings.offline else self.collector.env_steps
+        """The run's clock for each member [P]: what counts towards total_steps."""
+        clocks = {"env_steps": self.collector.env_steps, "updates": self.learners.updates}
+        return clocks[self.settings.clock]
 
     def close(self) -> None:
         """Close the environments."""
@@ -202,43 +140,40 @@ class RunState:
         episode = self.rollouts.episode(member, 0)
         if episode.length and self.collector.env_steps[member] >= self.settings.total_steps:
             steps = self.collector.cut_member(member)
-            if self.learning[member] and self.settings.config.use_checkpoints:
-                self.rules[member].add_uncounted(steps)  # a run to a later end owes for them
+            if self.members[member].learning and self.settings.config.use_checkpoints:
+                # a run to a later end owes for them
+                self.members[member].rule.add_uncounted(steps)
             return True
         return not episode.length
 
     def next_evaluation(self, member: int) -> int | None:
         """Return the step of the next evaluation: 0, eval_every, ..., and total_steps."""
         total, every = self.settings.total_steps, self.settings.config.eval_every
-        last = self.evaluated[member]
+        last = self.members[member].evaluated
         return min(total, (last // every + 1) * every) if last < total else None
 
-    def finished(self) -> bool:
-        """Whether every member has taken its steps, paid its debt and been evaluated."""
-        total = self.settings.total_steps
-        return (
-            all(steps >= total for steps in self.steps)
-            and not any(self.debts)
-            and all(self.next_evaluation(m) is None for m in range(len(self.debts)))
+    def finished(self, members: Sequence[int] | None = None) -> bool:
+        """Whether these members, default all, have reached total_steps without debt, evaluated."""
+        total, steps = self.settings.total_steps, self.steps
+        return all(
+            steps[member] >= total
+            and self.members[member].debt == 0
+            and self.next_evaluation(member) is None
+            for member in (range(len(self.members)) if members is None else members)
         )
 
-    def assess(self, member: int, episodes: Sequence[Episode]) -> None:
-        """Count episodes of the assessment, in order; what ends it sets the debt.
+    def until_learning(self, member: int) -> int | None:
+        """Return the steps until learning starts, None unless it starts at a step."""
+        config = self.settings.config
+        if self.members[member].learning or config.learning_starts_with_episode:
+            return None
+        return max(0, config.warmup_steps - self.collector.env_steps[member])
 
-        An accepted policy becomes the checkpoint at once. Episodes behind the one that ended the
-        assessment do not count, but add to the debt.
-        """
-        rule, decision = self.rules[member], Decision.CONTINUE
-        for episode in episodes:
-            if decision is Decision.CONTINUE:
-                decision = rule.add_episode(episode.episode_return, episode.length)
-            else:
-                rule.add_uncounted(episode.length)
-        if decision is Decision.ACCEPT:
+    def assess(self, member: int, episodes: Sequence[Episode]) -> None:
+        """Count episodes of the assessment; an accepted policy becomes the checkpoint at once."""
+        if self.members[member].assess(episodes):
             self.learners.set_checkpoint(member)
-            self.checkpoint_steps[member] = self.collector.env_steps[member]
-        if decision is not Decision.CONTINUE:
-            self.debts[member] = rule.debt
+            self.members[member].checkpoint_steps = self.collector.env_steps[member]
 
     def count_failure(self, error: RuntimeError) -> RuntimeError:
         """Count the simulations that failed by an error; return it with the count before its text.
@@ -272,7 +207,7 @@ class RunState:
 
     def policy(self, member: int, env_steps: int) -> Policy:
         """Return the policy that is evaluated and exported, with where it comes from."""
-        score = self.rules[member].best_min_return
+        score = self.members[member].rule.best_min_return
         metadata = {
             "env": self.settings.env,
             "seed": self.settings.seeds[member],
@@ -287,12 +222,3 @@ class RunState:
 def _policy_in_cpp(settings: RunSettings) -> bool:
     acting = make_algorithm(settings.config, offline=settings.offline).acting
     return acts_in_cpp(acting["current"])
-
-
-def _checkpoint_rule(config: AlgorithmConfig) -> CheckpointRule:
-    return CheckpointRule(
-        config.assessment_episodes,
-        config.late_assessment_episodes,
-        config.late_after_updates,
-        config.reset_weight,
-    )

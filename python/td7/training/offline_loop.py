@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
+
 from td7.run.state import RunState
-from td7.training.loop import evaluate_through
+from td7.training.evaluations import evaluate_through
 from td7.training.report import Report
 from td7.training.stop import Breaks
 
 
-def run_offline(run: RunState, report: Report, breaks: Breaks) -> None:
-    """Train all members up to their next evaluations, evaluate, and so on.
+def offline_loop(
+    run: RunState, members: Sequence[int], report: Report, breaks: Breaks
+) -> Generator[list[int], None, None]:
+    """Yield the members that owe updates up to their next evaluation, until they are finished.
 
-    Ends when the run has, or breaks off: then another call goes on, or one on the state that was
-    saved. A stop cuts updates between two of them, and an evaluation, which then is made anew.
+    Whoever takes them makes their updates, or throws the error of a burst that failed. The loop
+    ends early at a break; a new one continues, also from a saved state.
     """
-    members = range(len(run.debts))
     report.progress.learning_started()
-    while not (breaks() or run.finished()):
-        if not any(run.debts):  # else a break has cut a round: no member runs ahead of it
+    while not (breaks() or run.finished(members)):
+        if not any(run.members[m].debt for m in members):  # else a break has cut a burst
             if not all(evaluate_through(run, m, run.steps[m], report, breaks) for m in members):
                 return
             for member in members:
                 due = run.next_evaluation(member)
-                run.debts[member] = 0 if due is None else due - run.steps[member]
-        owing = [member for member in members if run.debts[member]]
+                run.members[member].debt = 0 if due is None else due - run.steps[member]
+        owing = [member for member in members if run.members[member].debt > 0]
         try:
-            run.train(owing, breaks, report.updates)
+            yield owing
         finally:
             for member in owing:
-                if run.debts[member] == 0:
+                if run.members[member].debt == 0:
                     report.learning(member)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -111,9 +111,10 @@ class Report:
         """Return the seconds that the run has taken, earlier sittings included."""
         return self.run.wall_s + time.monotonic() - self._start
 
-    def updates(self, member: int, count: int) -> None:
-        """Count updates that a member has made."""
-        self.progress.updates[member] += count
+    def updates(self, members: Sequence[int], count: int) -> None:
+        """Count updates that members have made."""
+        for member in members:
+            self.progress.updates[member] += count
 
     def evaluation(self, member: int, steps: int, evaluated: Evaluated) -> None:
         """Report an evaluation of the policy that would be exported, due at this step."""
@@ -140,8 +141,8 @@ class Report:
 
         Rounds of less than `least_steps` are reported together with those that follow.
         """
-        run = self.run
-        episodes = run.recent_episodes[member]
+        run, mine = self.run, self.run.members[member]
+        episodes = mine.recent_episodes
         if sum(episode.length for episode in episodes) < least_steps:
             return
         env_steps = run.collector.env_steps[member]
@@ -151,8 +152,8 @@ class Report:
             "rollout/ep_len_mean": float(np.mean([e.length for e in episodes])),
             "rollout/assessment_episodes": len(episodes),
             "rollout/assessment_steps": sum(e.length for e in episodes),
-            "checkpoint/score": run.rules[member].best_min_return,
-            "checkpoint/age_steps": env_steps - run.checkpoint_steps[member],
+            "checkpoint/score": mine.rule.best_min_return,
+            "checkpoint/age_steps": env_steps - mine.checkpoint_steps,
         }
         self._assessed[member] = row["rollout/ep_rew_mean"]
         episodes.clear()
@@ -165,7 +166,8 @@ class Report:
     def _learning(self, member: int, row: Row) -> None:
         values = self.run.learners.target_values(member)
         row |= {f"train/{name}": value for name, value in values.items()}
-        row |= self.run.pop_update_metrics(member)
+        group, local = self.run.group_of(member)
+        row |= group.metrics.pop(local)
         self._write(row)
         self.progress.note(member, row)
 
@@ -173,7 +175,7 @@ class Report:
         with self.going_on("metrics.jsonl"):
             self.metrics.write(row)
         with self.going_on("tensorboard/"):
-            self.metrics.show(row, row["updates" if self.run.settings.offline else "env_steps"])
+            self.metrics.show(row, row[self.run.settings.clock])
 
     def _row(self, member: int, event: str, env_steps: int) -> Row:
         return {

@@ -14,10 +14,13 @@ from td7.config import RunConfig
 from td7.policy.saved import Policy
 from td7.run.saving import latest, save_state
 from td7.run.state import RunState
-from td7.training.loop import run_turns
-from td7.training.offline_loop import run_offline
+from td7.training.drivers import in_turn, one_after_another
+from td7.training.loop import online_loop
+from td7.training.offline_loop import offline_loop
 from td7.training.report import Report
 from td7.training.stop import Breaks, StopSignal
+
+LOOPS = {"env_steps": online_loop, "updates": offline_loop}  # by the run's clock
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def memory_named(device: str) -> Iterator[None]:
 
 def sit(state: RunState, folder: Path, run: RunConfig, notes: Sequence[str] = ()) -> TrainResult:
     """Run the loop with its reports and signals, and save the state at its end or at an error."""
-    loop = run_offline if state.settings.offline else run_turns
+    make_loop = LOOPS[state.settings.clock]
     with StopSignal() as stopped, Report(state, folder, run) as report:
         for note in notes:
             report.say(note)
@@ -56,7 +59,11 @@ def sit(state: RunState, folder: Path, run: RunConfig, notes: Sequence[str] = ()
         )
         try:
             while not (stopped() or state.finished()):
-                loop(state, report, breaks)
+                loops = [make_loop(state, turn, report, breaks) for turn in state.turns]
+                if len(loops) == 1:
+                    one_after_another(loops[0], state, breaks, report.updates)
+                else:
+                    in_turn(loops, state, breaks, report.updates)
                 if not (stopped() or state.finished()):
                     began = time.monotonic()
                     _save_on_the_way(state, folder, report, stopped)

@@ -16,19 +16,17 @@ from td7.files.json_checks import (
     Check,
     either,
     exactly,
-    flag,
     integer,
     items,
-    mapping,
     number,
     record,
     refuse,
     text,
 )
 from td7.run.folder import RunSettings
+from td7.run.members import episode_pair, member_fields
 
 MOST_STEPS = 2**40 - 1  # of a simulation: more would not tell its draws from the next one's
-MOST_METRICS = 64
 
 PCG64 = record(
     {
@@ -51,7 +49,7 @@ def check_counters(saved: Any, settings: RunSettings, *, native: bool) -> None:
     record(
         {
             "updates": items(
-                integer(0, total if settings.offline else MOST_STEPS), members, members
+                integer(0, total if settings.clock == "updates" else MOST_STEPS), members, members
             ),
             "members": items(_member(settings, total, native), members, members),
             "wall_s": number(0, 1e12),
@@ -62,7 +60,7 @@ def check_counters(saved: Any, settings: RunSettings, *, native: bool) -> None:
     for member, each in enumerate(saved["members"]):
         where = f"members[{member}]"
         _check_together(each, where, settings, total)
-        if settings.offline:
+        if settings.clock == "updates":
             updates = saved["updates"][member]
             integer(0, total - updates)(each["debt"], f"{where}.debt")
             integer(-1, updates)(each["evaluated"], f"{where}.evaluated")
@@ -113,27 +111,9 @@ def _member(settings: RunSettings, total: int, native: bool) -> Check:
         "simulations": items(simulation, config.num_envs, config.num_envs),
         "evaluation": items(simulation, evaluations, evaluations),
         "wave": _wave(config.num_envs),
-        "update_metrics": mapping("train/[a-z_]{1,60}", items(number(), 2, 2), MOST_METRICS),
-        "rule": record(
-            {
-                "max_episodes": integer(1, 2**53),
-                "late_max_episodes": exactly(config.late_assessment_episodes),
-                "late_after_updates": exactly(config.late_after_updates),
-                "reset_weight": exactly(config.reset_weight),
-                "best_min_return": either(exactly("-inf"), number(-1e300, 1e300)),
-                "min_return": either(exactly("inf"), number(-1e300, 1e300)),
-                "episodes": integer(0, 2**53),
-                "debt": integer(0, total),
-                "switched": flag,
-            }
-        ),
-        "learning": flag,
-        "debt": integer(0, total),
-        "evaluated": integer(-1, total),
-        "checkpoint_steps": integer(0, total),
-        "recent_episodes": items(_episode(total), 0, total),
+        **member_fields(config, total),
     }
-    uncounted = {"uncounted": items(_episode(total), 1, config.num_envs)}
+    uncounted = {"uncounted": items(episode_pair(total), 1, config.num_envs)}
 
     def check(value: Any, where: str) -> None:
         held = isinstance(value, dict) and "uncounted" in value
@@ -165,24 +145,16 @@ def _wave(num_envs: int) -> Check:
     return check
 
 
-def _episode(total: int) -> Check:
-    def check(value: Any, where: str) -> None:
-        items(number(-1e300, 1e300), 2, 2)(value, where)
-        integer(1, total)(value[1], f"{where}[1]")
-
-    return check
-
-
 def _check_together(member: dict[str, Any], where: str, settings: RunSettings, total: int) -> None:
     """Check fields that must fit each other, or the loop would have nothing to do, for ever."""
     config = settings.config
     rule, debt = member["rule"], member["debt"]
     env_steps = sum(state["steps"] for state in member["simulations"])
-    most = 0 if settings.offline else total
+    most = total if settings.clock == "env_steps" else 0
     if env_steps > most:
         raise ValueError(f"{where}.simulations must be of at most {most} steps, got {env_steps}")
     for name, owed in (("debt", debt), ("rule.debt", rule["debt"])):
-        if settings.offline and name == "debt":
+        if settings.clock == "updates" and name == "debt":
             continue
         if owed > env_steps:
             raise ValueError(f"{where}.{name} must be at most {env_steps}, its steps, got {owed}")
