@@ -145,7 +145,7 @@ def test_an_environment_that_raises_is_named_with_its_line(name, num_envs, quiet
 def test_an_evaluation_that_fails_is_named_and_made_on_other_episodes(fault, quiet, monkeypatch):
     """One start of the evaluation's fails for ever, so that the same episodes never would do."""
     evaluate, reset, run, bad = evaluations.evaluate, toy_envs.Point.reset, quiet(), []
-    evaluations = []
+    made = []
 
     def watched(*args):
         evaluations.append(1)
