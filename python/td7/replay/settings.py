@@ -25,7 +25,8 @@ class ReplaySettings:
 
     def _keep(self, **settings: Any) -> None:
         """Store the settings; they cannot be changed afterwards."""
-        self.__dict__.update(settings)
+        for name, value in settings.items():
+            object.__setattr__(self, name, value)
 
     @property
     def members(self) -> int:
