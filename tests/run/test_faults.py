@@ -148,12 +148,12 @@ def test_an_evaluation_that_fails_is_named_and_made_on_other_episodes(fault, qui
     made = []
 
     def watched(*args):
-        evaluations.append(1)
+        made.append(1)
         return evaluate(*args)
 
     def failing(env, **kwargs):
         obs, info = reset(env, **kwargs)
-        if len(evaluations) == 2 and not bad:
+        if len(made) == 2 and not bad:
             bad.append(obs.tolist())
         if obs.tolist() in bad:
             if fault == "raises":
