@@ -95,7 +95,7 @@ def evaluate_run(
     The environment's code is run as the run's config.json names it. Raises ValueError for a folder
     that holds no run, an unknown seed or no episode.
     """
-    run = Path(run)
+    run = Path(run).absolute()
     settings = read_settings(run)
     if seed is not None and seed not in settings.seeds:
         raise ValueError(f"seed must be one of the run's {list(settings.seeds)}, got {seed}")

@@ -38,7 +38,7 @@ def train_offline(
     ValueError, naming the data set and the first offending transition, for one that cannot be
     learned from.
     """
-    run = run or RunConfig()
+    run = (run or RunConfig()).resolved()
     if run.out is not None:
         check_free(Path(run.out), run.overwrite)
     updates = at_least(1, updates, "updates")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from td7.config import RunConfig, TD7Config
+from td7.replaced_run import drop_replaced, put_back
 from td7.run_folder import (
     RunSettings,
     check_free,
@@ -17,7 +18,7 @@ from td7.run_folder import (
 )
 from td7.training.plan import checked_settings
 from td7.training.run_state import RunState
-from td7.training.saved_state import put_first_state, read_from, save_first_state
+from td7.training.saved_state import latest, put_first_state, read_from, save_first_state
 from td7.training.sitting import TrainResult, memory_named, sit
 
 SIZES = ("embedding_size", "encoder_hidden", "critic_hidden", "actor_hidden")
@@ -62,12 +63,12 @@ def train_from(
     `train` does, and ValueError for a run without a sound state or a configuration that does not
     fit it.
     """
-    start, run = Path(start), run or RunConfig()
+    start, run = Path(start).absolute(), (run or RunConfig()).resolved()
     source = read_settings(start)
     kept = (*SIZES, *(REPLAY if keep_replay else ()))
     config = _fitted(config or TD7Config(), source.config, kept, start)
     settings = checked_settings(source.env, source.seeds, total_steps, config, device)
-    settings = dataclasses.replace(settings, start=str(start.absolute()), kept_replay=keep_replay)
+    settings = dataclasses.replace(settings, start=str(start), kept_replay=keep_replay)
     if Path(run.out or default_folder(settings)).resolve() == start.resolve():
         raise ValueError(f"out must be another folder than {start}, the run to start from")
 
@@ -86,9 +87,11 @@ def begin(
 ) -> TrainResult:
     """Make the run's folder and run it; what `prepare` does to the state is saved first.
 
-    It returns what is to be told. A run that is replaced goes only once that state is saved.
+    It returns what is to be told. A run that is replaced is deleted once the new one has been saved
+    on the way or at a stop; if the new one fails before its first update the old one is put back.
     """
-    folder = Path(run.out or default_folder(settings))
+    run = run.resolved()
+    folder = Path(run.out or default_folder(settings)).absolute()
     with memory_named(settings.device):
         check_free(folder, run.overwrite)
         state = RunState(settings, run)
@@ -98,10 +101,17 @@ def begin(
                 check_free(folder, run.overwrite)
                 if prepare is not None:
                     save_first_state(state, folder)
-                make_run_folder(folder, state.settings)
-                if prepare is not None:
-                    put_first_state(folder)
-                return sit(state, folder, run, notes)
+                try:
+                    make_run_folder(folder, state.settings)
+                    if prepare is not None:
+                        put_first_state(folder)
+                    return sit(state, folder, run, notes)
+                except BaseException:
+                    if any(state.learners.updates) and latest(folder):
+                        drop_replaced(folder)
+                    else:
+                        put_back(folder)
+                    raise
         finally:
             state.close()
 

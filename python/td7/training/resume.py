@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from td7.config import RunConfig
+from td7.replaced_run import ASIDE, put_back
 from td7.run_folder import RunSettings, locked, read_settings, write_settings
 from td7.training.plan import check_device
 from td7.training.run_state import RunState
@@ -29,7 +30,10 @@ def resume(
     Raises ValueError for a folder that holds no run or no state, a file that is not as it was
     saved, a device that is not there, or an end that the run has already passed.
     """
-    folder = Path(folder)
+    folder, run = Path(folder).absolute(), (run or RunConfig()).resolved()
+    if not (folder / "config.json").exists() and (folder / ASIDE).is_dir():
+        with locked(folder):  # a kill cut its replacement short
+            put_back(folder)
     settings = read_settings(folder)
     if total_steps is not None:
         if total_steps < settings.total_steps:
@@ -38,7 +42,6 @@ def resume(
             )
         settings = dataclasses.replace(settings, total_steps=total_steps)
     check_device(settings.device)
-    run = run or RunConfig()
     with memory_named(settings.device):
         state = RunState(settings, run)
         try:

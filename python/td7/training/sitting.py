@@ -12,6 +12,7 @@ import torch
 
 from td7.config import RunConfig
 from td7.deploy.policy import Policy
+from td7.replaced_run import ASIDE, drop_replaced
 from td7.training.loop import run_turns
 from td7.training.offline_loop import run_offline
 from td7.training.report import Report
@@ -60,6 +61,9 @@ def sit(state: RunState, folder: Path, run: RunConfig, notes: Sequence[str] = ()
                 if not (stopped() or state.finished()):
                     began = time.monotonic()
                     _save_on_the_way(state, folder, report, stopped)
+                    with report.going_on(f"{ASIDE}/"):
+                        if latest(folder):
+                            drop_replaced(folder)
                     breaks.saved(time.monotonic() - began)
         except KeyboardInterrupt:
             # a second signal cut an update in two: what was saved before is better than that
@@ -73,6 +77,7 @@ def sit(state: RunState, folder: Path, run: RunConfig, notes: Sequence[str] = ()
             _save_on_the_way(state, folder, report, stopped)
             raise
         _save(state, folder, report, stopped)
+        drop_replaced(folder)
         report.finish()
         if not state.finished():
             report.say(f"stopped; continue with: td7 train --resume {folder}")
