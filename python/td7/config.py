@@ -217,7 +217,7 @@ class RunConfig:
     out: str | Path | None = None
     """Run folder; by default runs/ENV-SEEDS, offline runs/offline-ENV-SEEDS."""
     overwrite: bool = False
-    """Replace a run that the folder already holds."""
+    """Replace a run that the folder already holds; it is deleted once the new one is saved."""
     tensorboard: bool = True
     """Write TensorBoard events beside metrics.jsonl (when tensorboard is installed)."""
     progress: ProgressMode = "auto"
@@ -240,3 +240,11 @@ class RunConfig:
             raise ValueError(
                 f"RunConfig.save_every_s must be 0 or at least 1, got {self.save_every_s}"
             )
+
+    def resolved(self) -> RunConfig:
+        """Return these settings with absolute paths: environments may change the working folder."""
+        return dataclasses.replace(
+            self,
+            out=self.out and Path(self.out).absolute(),
+            scratch_dir=self.scratch_dir and Path(self.scratch_dir).absolute(),
+        )

@@ -9,14 +9,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import processor_kind
 import pytest
 
-import processor_kind
 from td7.extension import core
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 # comparisons with Gymnasium, with environments stepped in Python, and with recorded updates
-FILES = ("test_vector_env.py", "test_rollout_parity.py", "test_rollouts.py", "test_golden.py")
+FILES = (
+    "envs/test_vector_env.py",
+    "rollout/test_rollout_parity.py",
+    "rollout/test_rollouts.py",
+    "agent/test_golden.py",
+)
 CHOSEN = (
     "(every_returned_value and SAME_STEP) or tilted_and_fast or native_episodes_equal"
     " or (trace and eager)"
@@ -43,7 +48,7 @@ def passes(arguments, **environment):
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=TESTS,
-        env={**os.environ, **environment},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -72,7 +77,8 @@ def test_results_hold_on_a_processor_with_fewer_instructions(kind):
 
 @pytest.mark.skipif(processor_kind.openblas_kernels() is None, reason="numpy has another BLAS")
 def test_an_imitation_that_openblas_ignores_is_an_error():
-    environment = {**os.environ, "OPENBLAS_CORETYPE": "Nehalem"}
+    path = {"PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**os.environ, **path, "OPENBLAS_CORETYPE": "Nehalem"}
     command = [sys.executable, "-c", NORMS, "Prescott"]
     done = subprocess.run(
         command, cwd=TESTS, env=environment, capture_output=True, text=True, check=False

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import shutil
 import sys
 
 import pytest
@@ -12,7 +11,6 @@ from test_resume import assert_same
 import td7
 from conftest import TOY_RUN
 from td7.files.whole import whole as files
-from td7.run import folder as run_folder
 from td7.training.display import Progress
 
 
@@ -37,30 +35,6 @@ def test_a_start_that_fails_can_be_tried_again(whole, quiet, monkeypatch):
     assert [path.name for path in run.out.iterdir()] == ["lock"]
     td7.train("Toy/Point-v0", run=run, **TOY_RUN)
     assert_same(run.out, whole)
-
-
-def test_a_run_is_not_replaced_by_half(whole, quiet, monkeypatch):
-    run = quiet(overwrite=True)
-    shutil.copytree(whole, run.out)
-    before = {path: path.read_bytes() for path in run.out.rglob("*") if path.is_file()}
-
-    def read_only(path, ignore_errors=False):
-        if ignore_errors:
-            return
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(run_folder.shutil, "rmtree", read_only)
-        with pytest.raises(OSError, match=r"Read-only file system"):
-            td7.train("Toy/Ending-v0", run=run, **TOY_RUN)
-    # nothing is gone, and what is there is no run that could be taken for a whole one
-    (run.out / "config.json.old").rename(run.out / "config.json")
-    assert before == {path: path.read_bytes() for path in run.out.rglob("*") if path.is_file()}
-    (run.out / "config.json").rename(run.out / "config.json.old")
-    with pytest.raises(FileExistsError, match="already holds a run"):
-        td7.train("Toy/Ending-v0", run=quiet(), **TOY_RUN)
-    assert td7.train("Toy/Ending-v0", run=run, **TOY_RUN).finished
-    assert not (run.out / "config.json.old").exists()
 
 
 @pytest.mark.parametrize("mode", ["plain", "live"])

@@ -93,8 +93,8 @@ def _folder(name: str) -> Path:
     except ImportError as error:
         raise ValueError("Minari's data sets need it: pip install 'td7[offline]'") from error
 
-    path = Path(name).absolute()
-    for folder in (path / "data", path, get_dataset_path(name) / "data"):
+    path, stored = Path(name).absolute(), get_dataset_path(name).absolute() / "data"
+    for folder in (path / "data", path, stored):
         if (folder / "metadata.json").is_file():
             return folder
     if path.exists():
@@ -108,7 +108,7 @@ def _folder(name: str) -> Path:
             f"data set {name}: there is no such folder, nor can it be downloaded ({error}); where "
             f"it can, `minari download {name}` makes the folder to copy, {get_dataset_path(name)}"
         ) from error
-    return get_dataset_path(name) / "data"
+    return stored
 
 
 def _opened(folder: Path) -> Any:

@@ -54,7 +54,7 @@ def collect(
     `minari.load_dataset` finds it. Raises ValueError for a bad argument or a run without that
     policy, FileExistsError where `out` exists.
     """
-    run, out = Path(run), Path(out)
+    run, out = Path(run).absolute(), Path(out).absolute()
     steps, collect_seed = at_least(1, steps, "steps"), at_least(0, collect_seed, "collect_seed")
     if policy not in get_args(Kind):
         raise ValueError(f"policy must be {', '.join(get_args(Kind))}, got {policy!r}")

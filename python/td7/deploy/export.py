@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -69,7 +69,7 @@ def export(
     run has not, an unknown format or opset, or a bundle that fails its own check, FileExistsError
     when `out` exists.
     """
-    run, out = Path(run), Path(out)
+    run, out = Path(run).absolute(), Path(out).absolute()
     unknown = [item for item in formats if item not in get_args(Format)]
     if unknown or not formats:
         given = ", ".join(unknown) or "nothing"
@@ -89,18 +89,16 @@ def export(
             "or export it with untrained (--untrained)"
         )
     policy.metadata["env"] = env_of_run(run, read_settings(run), env, policy.module)
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = TemporaryDirectory(prefix=f"{out.name}.", suffix=".partial", dir=out.parent)
+    with aside as name:
+        partial = Path(name) / out.name
+        partial.mkdir()
         write_bundle(policy, partial, formats, opset)
         worst = max(result.difference for result in verify(partial) if result.exact)
-    except BaseException:
-        shutil.rmtree(partial)
-        raise
-    for path in (*partial.iterdir(), partial):
-        sync(path)
-    partial.rename(out)
+        for path in (*partial.iterdir(), partial):
+            sync(path)
+        partial.rename(out)
     return worst
 
 

@@ -12,6 +12,7 @@ import torch
 from td7.deploy.backends import BFLOAT16, Float32, Run, open_policies
 from td7.deploy.closed_loop import STEPS, TOLERANCE, check_fits, disagreement
 from td7.deploy.verify import Bundle
+from td7.envs import absolute_name
 
 CALLS = 2000
 WARMUP = 200
@@ -47,6 +48,7 @@ def report(bundle: Bundle, env: str | None) -> Iterator[str]:
     drives elsewhere than torch.
     """
     if env:
+        env = absolute_name(env)
         check_fits(env, bundle.policy)
     ways = open_policies(bundle.folder, bundle.policy)
     found = disagreement(env, ways, "torch") if env else {}

@@ -67,7 +67,7 @@ def read_bundle(folder: str | Path, sha256: str | None = None) -> Bundle:
     `sha256` is what `manifest_sha256` must be, told by somebody whom you trust. Raises ValueError,
     naming the file, for a bundle that is torn, altered, of another schema or contradicts itself.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()  # an environment may change the working folder
     if not (folder / "manifest.json").is_file():
         raise ValueError(f"{folder} is not a bundle (no manifest.json)")
     manifest, differences = compare(folder, SCHEMA)

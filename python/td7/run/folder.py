@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from td7.files.json_checks import (
 )
 from td7.files.whole import read_json, write_json
 from td7.run.dataset_facts import FACTS, DatasetFacts
+from td7.run.replaced import ASIDE, check_only_td7s, set_aside
 
 SCHEMA = "td7.run/1"
 MOST_STEPS = 2**53 - 1
@@ -48,7 +48,8 @@ SETTINGS = record(
         "env_folder_from_run": either(exactly(None), text(r"(?s).{1,4096}", "a folder")),
     }
 )
-CONFIG_FILES = ("config.json", "config.json.old")  # the second of a run that is being replaced
+# those behind the first are of a run whose replacement was cut short
+CONFIG_FILES = ("config.json", f"{ASIDE}/config.json", "config.json.old")
 FIRST_STATE = "state.first"  # where a state is saved before there is a run
 BEGUN = {"lock", "config.json.partial", FIRST_STATE}  # what a start that failed may leave
 
@@ -116,33 +117,35 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def check_free(folder: Path, overwrite: bool) -> None:
-    """Raise FileExistsError if the folder holds a run not to be replaced, or something else."""
-    if any((folder / name).exists() for name in CONFIG_FILES):
+    """Raise FileExistsError if the folder holds a run not to be replaced, or something else.
+
+    Only a folder whose config.json is of td7's schema holds a run.
+    """
+    if any(_is_config(folder / name) for name in CONFIG_FILES):
         if not overwrite:
             raise FileExistsError(
                 f"{folder} already holds a run: continue it with --resume {folder}, "
                 "or replace it with --overwrite"
             )
+        check_only_td7s(folder)
     elif folder.exists() and (
         not folder.is_dir() or {path.name for path in folder.iterdir()} - BEGUN
     ):
         raise FileExistsError(f"{folder} exists and holds no run: choose another folder")
 
 
+def _is_config(path: Path) -> bool:
+    try:
+        read_json(path, SCHEMA)
+    except ValueError:
+        return False
+    return True
+
+
 def make_run_folder(folder: Path, settings: RunSettings) -> None:
-    """Write the config.json of a new run, in place of the run that was there."""
-    config, replaced = (folder / name for name in CONFIG_FILES)
-    if config.exists() or replaced.exists():
-        if config.exists():  # first: half of the old run must never be taken for the whole
-            config.replace(replaced)
-        states = ("state", "state.old", "state.partial", "state.torn")
-        for name in ("tensorboard", "policy", "bundle", *states):
-            if (folder / name).exists():  # what stayed would be taken for the new run's
-                shutil.rmtree(folder / name)
-        for name in ("metrics.jsonl", "machine.json"):
-            (folder / name).unlink(missing_ok=True)
+    """Write the config.json of a new run; the run that was there is set aside."""
+    set_aside(folder)
     write_settings(folder, settings)
-    replaced.unlink(missing_ok=True)
 
 
 def write_settings(folder: Path, settings: RunSettings) -> None:
@@ -154,7 +157,9 @@ def read_settings(folder: Path) -> RunSettings:
     """Read config.json; raises ValueError, naming the folder, when it holds no run."""
     path = folder / "config.json"
     if not path.is_file():
-        raise ValueError(f"{folder} holds no run (no config.json)")
+        aside = folder / ASIDE / "config.json"
+        hint = f"; td7 train --resume {folder} puts back the one in {ASIDE}/"
+        raise ValueError(f"{folder} holds no run (no config.json){hint if aside.exists() else ''}")
     # added since td7.run/1
     before: dict[str, Any] = {"algorithm": "td7", "dataset": None, "start": None}
     before |= {"kept_replay": False, "wide_seeds": True}

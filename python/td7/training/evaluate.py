@@ -154,7 +154,7 @@ def evaluate_run(
 
     Raises ValueError for a folder that holds no run, an unknown seed or no episode.
     """
-    run = Path(run)
+    run = Path(run).absolute()
     settings = read_settings(run)
     if seed is not None and seed not in settings.seeds:
         raise ValueError(f"seed must be one of the run's {list(settings.seeds)}, got {seed}")

@@ -14,8 +14,8 @@ from td7.run.dataset_facts import DatasetFacts
 from td7.run.folder import check_free
 from td7.run.placement import checked_settings
 from td7.run.state import RunState
-from td7.training.online import begin
-from td7.training.session import TrainResult
+from td7.training.online import begun
+from td7.training.session import TrainResult, sit
 
 MOST_TRANSITIONS = 50_000_000  # what a buffer may hold
 
@@ -38,7 +38,7 @@ def train_offline(
     ValueError, naming the data set and the first offending transition, for one that cannot be
     learned from.
     """
-    run = run or RunConfig()
+    run = (run or RunConfig()).resolved()
     if run.out is not None:
         check_free(Path(run.out), run.overwrite)
     updates = at_least(1, updates, "updates")
@@ -62,7 +62,9 @@ def train_offline(
             return []
         return [f"the data set is of {data.env}, evaluations are in {settings.env}"]
 
-    return begin(dataclasses.replace(settings, dataset=expected), run, take_in)
+    settings = dataclasses.replace(settings, dataset=expected)
+    with begun(settings, run, take_in) as start:
+        return sit(*start)
 
 
 def _opened(dataset: str | Path, env: str | None) -> tuple[Dataset, str]:

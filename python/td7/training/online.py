@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from td7.config import AlgorithmConfig, RunConfig, TD7Config
@@ -17,7 +18,8 @@ from td7.run.folder import (
     read_settings,
 )
 from td7.run.placement import checked_settings
-from td7.run.saving import put_first_state, read_from, save_first_state
+from td7.run.replaced import drop_replaced, put_back
+from td7.run.saving import latest, put_first_state, read_from, save_first_state
 from td7.run.state import RunState
 from td7.training.session import TrainResult, memory_named, sit
 
@@ -44,7 +46,8 @@ def train(
     finite.
     """
     settings = checked_settings(env, seeds, total_steps, config or TD7Config(), device)
-    return begin(settings, run or RunConfig())
+    with begun(settings, run or RunConfig()) as start:
+        return sit(*start)
 
 
 def train_from(
@@ -65,7 +68,7 @@ def train_from(
     `train` does, and ValueError for a run without a sound state or a configuration that does not
     fit it.
     """
-    start, run = Path(start), run or RunConfig()
+    start, run = Path(start).absolute(), (run or RunConfig()).resolved()
     source = read_settings(start)
     kept = (*SIZES, *(REPLAY if keep_replay else ()))
     config = _fitted(config or type(source.config)(), source.config, kept, start)
@@ -74,7 +77,7 @@ def train_from(
         config = dataclasses.replace(config, max_episode_steps=limit)
     env = env_of_run(start, source)
     settings = checked_settings(env, source.seeds, total_steps, config, device)
-    settings = dataclasses.replace(settings, start=str(start.absolute()), kept_replay=keep_replay)
+    settings = dataclasses.replace(settings, start=str(start), kept_replay=keep_replay)
     if Path(run.out or default_folder(settings)).resolve() == start.resolve():
         raise ValueError(f"out must be another folder than {start}, the run to start from")
 
@@ -83,19 +86,24 @@ def train_from(
         state.learners.restart(new_checkpoints=not source.config.use_checkpoints)
         return notes
 
-    return begin(settings, run, take_over)
+    with begun(settings, run, take_over) as started:
+        return sit(*started)
 
 
-def begin(
+@contextmanager
+def begun(
     settings: RunSettings,
     run: RunConfig,
     prepare: Callable[[RunState], list[str]] | None = None,
-) -> TrainResult:
-    """Make the run's folder and run it; what `prepare` does to the state is saved first.
+) -> Iterator[tuple[RunState, Path, RunConfig, list[str]]]:
+    """Give the arguments of a new run's session, its folder made and locked.
 
-    It returns what is to be told. A run that is replaced goes only once that state is saved.
+    What `prepare` does to the state is saved first; it returns notes for the session to report. A
+    run that is replaced is deleted once the new one has been saved on the way or at a stop; if the
+    new one fails before its first update the old one is put back.
     """
-    folder = Path(run.out or default_folder(settings))
+    run = run.resolved()
+    folder = Path(run.out or default_folder(settings)).absolute()
     settings = with_code_folder(settings, folder)
     with memory_named(settings.device):
         check_free(folder, run.overwrite)
@@ -106,10 +114,17 @@ def begin(
                 check_free(folder, run.overwrite)
                 if prepare is not None:
                     save_first_state(state, folder)
-                make_run_folder(folder, state.settings)
-                if prepare is not None:
-                    put_first_state(folder)
-                return sit(state, folder, run, notes)
+                try:
+                    make_run_folder(folder, state.settings)
+                    if prepare is not None:
+                        put_first_state(folder)
+                    yield state, folder, run, notes
+                except BaseException:
+                    if any(state.learners.updates) and latest(folder):
+                        drop_replaced(folder)
+                    else:
+                        put_back(folder)
+                    raise
         finally:
             state.close()
 

@@ -11,6 +11,7 @@ from td7.policy.saved import load_policy
 from td7.run.environment import env_of_run, with_code_folder
 from td7.run.folder import RunSettings, locked, policy_folder, read_settings, write_settings
 from td7.run.placement import check_device
+from td7.run.replaced import ASIDE, put_back
 from td7.run.saving import latest, load_state
 from td7.run.state import RunState
 from td7.training.session import TrainResult, memory_named, sit
@@ -37,7 +38,10 @@ def resume(
     Raises ValueError for a folder that holds no run or no state, a file that is not as it was
     saved, a device that is not there, or an end that the run has already passed.
     """
-    folder = Path(folder)
+    folder, run = Path(folder).absolute(), (run or RunConfig()).resolved()
+    if not (folder / "config.json").exists() and (folder / ASIDE).is_dir():
+        with locked(folder):  # a kill cut its replacement short
+            put_back(folder)
     settings = read_settings(folder)
     if total_steps is not None:
         if total_steps < settings.total_steps:
@@ -46,7 +50,6 @@ def resume(
             )
         settings = dataclasses.replace(settings, total_steps=total_steps)
     check_device(settings.device)
-    run = run or RunConfig()
     found = env_of_run(folder, settings, env, _saved_policy(folder, settings) if env else None)
     if found != settings.env:
         settings = with_code_folder(dataclasses.replace(settings, env=found), folder)

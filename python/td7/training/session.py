@@ -12,6 +12,7 @@ import torch
 
 from td7.config import RunConfig
 from td7.policy.saved import Policy
+from td7.run.replaced import ASIDE, drop_replaced
 from td7.run.saving import latest, save_state
 from td7.run.state import RunState
 from td7.training.drivers import in_turn, one_after_another
@@ -67,6 +68,9 @@ def sit(state: RunState, folder: Path, run: RunConfig, notes: Sequence[str] = ()
                 if not (stopped() or state.finished()):
                     began = time.monotonic()
                     _save_on_the_way(state, folder, report, stopped)
+                    with report.going_on(f"{ASIDE}/"):
+                        if latest(folder):
+                            drop_replaced(folder)
                     breaks.saved(time.monotonic() - began)
         except KeyboardInterrupt:
             # a second signal cut an update in two: what was saved before is better than that
@@ -80,6 +84,7 @@ def sit(state: RunState, folder: Path, run: RunConfig, notes: Sequence[str] = ()
             _save_on_the_way(state, folder, report, stopped)
             raise
         _save(state, folder, report, stopped)
+        drop_replaced(folder)
         report.finish()
         if not state.finished():
             report.say(f"stopped; continue with: td7 train --resume {folder}")
