@@ -138,7 +138,8 @@ def test_an_untrained_run_and_one_still_training_are_exported(tmp_path, monkeypa
     def run_and_export(state, report, breaks):
         run_turns(state, report, breaks)
         if not exported:
-            exported.append(export(tmp_path / "run", tmp_path / "bundle", formats=["torchscript"]))
+            arguments = tmp_path / "run", tmp_path / "bundle"
+            exported.append(export(*arguments, formats=["torchscript"], untrained=True))
 
     monkeypatch.setattr(sitting, "run_turns", run_and_export)
     from conftest import SMALL
