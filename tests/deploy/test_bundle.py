@@ -205,7 +205,8 @@ def test_an_untrained_run_and_one_still_training_are_exported(tmp_path, monkeypa
     def train_and_export(*arguments):
         train(*arguments)
         if not exported:
-            exported.append(export(tmp_path / "run", tmp_path / "bundle", formats=["torchscript"]))
+            arguments = tmp_path / "run", tmp_path / "bundle"
+            exported.append(export(*arguments, formats=["torchscript"], untrained=True))
 
     monkeypatch.setattr(session, "one_after_another", train_and_export)
     from conftest import SMALL
