@@ -15,15 +15,18 @@ from td7.config import TD7Config
 from td7.datasets.facts import FACTS, DatasetFacts
 from td7.files import read_json, write_json
 from td7.json_checks import either, exactly, flag, integer, items, mapping, number, record, text
+from td7.path_names import checked_path
 
 SCHEMA = "td7.run/1"
 MOST_STEPS = 2**53 - 1
+MOST_SEEDS = 2**20
+DEVICE = "cpu|cuda(:[0-9]{1,4})?"
 SETTINGS = record(
     {
         "env": text(r"(?s).{1,4096}", "the name of an environment"),
-        "seeds": items(integer(0, 2**64 - 1), 1, 2**20),
+        "seeds": items(integer(0, 2**64 - 1), 1, MOST_SEEDS),
         "total_steps": integer(1, MOST_STEPS),
-        "device": text(r"cpu|cuda(:[0-9]{1,4})?", "cpu, cuda or cuda:N"),
+        "device": text(DEVICE, "cpu, cuda or cuda:N"),
         "torch_threads": integer(1, 2**20),
         # its own fields it checks itself
         "config": mapping(
@@ -94,6 +97,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def check_free(folder: Path, overwrite: bool) -> None:
     """Raise FileExistsError if the folder holds a run not to be replaced, or something else."""
+    checked_path(folder, "out")
     if any((folder / name).exists() for name in CONFIGS):
         if not overwrite:
             raise FileExistsError(
@@ -129,7 +133,7 @@ def write_settings(folder: Path, settings: RunSettings) -> None:
 
 def read_settings(folder: Path) -> RunSettings:
     """Read config.json; raises ValueError, naming the folder, when it holds no run."""
-    path = folder / "config.json"
+    path = checked_path(folder, "run") / "config.json"
     if not path.is_file():
         raise ValueError(f"{folder} holds no run (no config.json)")
     later = {"dataset": None, "start": None, "kept_replay": False}  # runs of before have not

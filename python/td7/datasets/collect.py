@@ -21,6 +21,7 @@ from td7.deploy.policy import Policy
 from td7.deploy.run_policy import policy_of_run
 from td7.envs.vector_args import at_least
 from td7.files import sync
+from td7.path_names import NEW_NAME, checked_path
 from td7.rollout import Behaviour, Rollouts, Rows, open_rollouts
 from td7.rollout.interface import env_seeds
 from td7.run_folder import read_settings
@@ -50,8 +51,9 @@ def collect(
     finds it. Raises ValueError for a bad argument or a run without that policy, FileExistsError
     where `out` exists.
     """
-    run, out = Path(run), Path(out)
-    steps, collect_seed = at_least(1, steps, "steps"), at_least(0, collect_seed, "collect_seed")
+    run, out = Path(run), checked_path(out, "out", NEW_NAME)
+    steps = at_least(1, steps, "steps")
+    collect_seed = at_least(0, collect_seed, "collect_seed", most=2**64 - 1)
     if policy not in get_args(Kind):
         raise ValueError(f"policy must be {', '.join(get_args(Kind))}, got {policy!r}")
     if not 0 <= noise <= 10:

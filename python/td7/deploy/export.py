@@ -35,6 +35,8 @@ from td7.envs.signals import Signals, signals
 from td7.files import sync, write_file
 from td7.machine import versions
 from td7.manifest import write_manifest
+from td7.path_names import NEW_NAME, checked_path
+from td7.torch_settings import environment_settings
 
 Format = Literal["onnx", "torchscript", "torch-export", "cpp"]
 ONNX = ("onnx", "onnxscript", "onnxruntime")
@@ -59,7 +61,7 @@ def export(
     run has not, an unknown format or a bundle that fails its own check, FileExistsError when `out`
     exists.
     """
-    run, out = Path(run), Path(out)
+    run, out = Path(run), checked_path(out, "out", NEW_NAME)
     unknown = [item for item in formats if item not in get_args(Format)]
     if unknown or not formats:
         given = ", ".join(unknown) or "nothing"
@@ -87,7 +89,9 @@ def export(
 def write_bundle(policy: Policy, folder: Path, formats: Sequence[Format]) -> None:
     """Write weights, graphs, test vectors, README and the manifest into an empty folder."""
     env = policy.metadata["env"]
-    known, vectors = signals(env), make_vectors(policy, env)
+    with environment_settings():
+        known = signals(env)
+    vectors = make_vectors(policy, env)
     facts = {
         **{name: policy.metadata[name] for name in FACTS if name in policy.metadata},
         "env": public_name(env),

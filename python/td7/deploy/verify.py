@@ -16,6 +16,7 @@ from td7.deploy.bundle import SCHEMA, TOLERANCE, VECTORS, WEIGHTS, check_facts, 
 from td7.deploy.policy import PolicyModule, read_policy
 from td7.json_checks import naming
 from td7.manifest import OWN, read_manifest
+from td7.path_names import checked_path
 from td7.tensor_file import read_tensors
 
 Float32 = NDArray[np.float32]
@@ -52,7 +53,7 @@ def read_bundle(folder: str | Path, sha256: str | None = None) -> Bundle:
     `sha256` is what `manifest_sha256` must be, told by somebody whom you trust. Raises ValueError,
     naming the file, for a bundle that is torn, altered, of another schema or contradicts itself.
     """
-    folder = Path(folder)
+    folder = checked_path(folder, "bundle")
     if not (folder / "manifest.json").is_file():
         raise ValueError(f"{folder} is not a bundle (no manifest.json)")
     manifest = read_manifest(folder, SCHEMA)

@@ -8,6 +8,7 @@ from td7.envs import is_native, make_simulations
 from td7.rollout.interface import Rollouts
 from td7.rollout.native import NativeRollouts
 from td7.rollout.stepped import SteppedRollouts
+from td7.torch_settings import environment_settings
 
 
 def open_rollouts(
@@ -26,9 +27,10 @@ def open_rollouts(
     keep_rows: whether episodes will be stored. num_threads: C++ threads, 0 for all processors.
     Raises ValueError for an environment that cannot be trained.
     """
-    if is_native(env):
+    if is_native(env):  # nothing of torch
         return NativeRollouts(
             env, seeds, num_envs, num_threads, exploration_noise, keep_rows, seed_offset
         )
-    simulations = make_simulations(env, len(seeds) * num_envs, num_threads)
+    with environment_settings():
+        simulations = make_simulations(env, len(seeds) * num_envs, num_threads)
     return SteppedRollouts(simulations, seeds, num_envs, exploration_noise, keep_rows, seed_offset)

@@ -25,6 +25,7 @@ from td7.rollout.interface import (
     put_back,
     store_rows,
 )
+from td7.torch_settings import environment_settings
 
 Float32 = NDArray[np.float32]
 
@@ -83,7 +84,19 @@ class SteppedRollouts:
         stopped: Callable[[], bool],
     ) -> None:
         """Step all that run together; see Rollouts."""
-        left = most_steps.reshape(-1).copy()
+        with environment_settings():
+            failures = self._run(policies, most_steps.reshape(-1).copy(), behaviours, stopped)
+        if failures:
+            raise SimulationError("; ".join(failures[:3]))
+
+    def _run(
+        self,
+        policies: Sequence[NativePolicy],
+        left: NDArray[np.int64],
+        behaviours: Sequence[Behaviour],
+        stopped: Callable[[], bool],
+    ) -> list[str]:
+        """Step all that run until they have taken the steps left to them; return what failed."""
         failures: list[str] = []
         while not stopped():
             sims = [i for i, each in enumerate(self._episodes) if left[i] > 0 and not each.ended]
@@ -96,8 +109,7 @@ class SteppedRollouts:
             left[sims] -= 1
             left[list(failed)] = 0
             failures += failed.values()
-        if failures:
-            raise SimulationError("; ".join(failures[:3]))
+        return failures
 
     def episode(self, member: int, sim: int) -> Episode:
         """Return a simulation's episode so far."""
@@ -159,7 +171,8 @@ class SteppedRollouts:
         self, member: int, states: Sequence[SimulationState], policy: NativePolicy
     ) -> list[int]:
         """Put a member's simulations where they were; see Rollouts."""
-        return [s for s, state in enumerate(states) if not self._put(member, s, state, policy)]
+        with environment_settings():
+            return [s for s, state in enumerate(states) if not self._put(member, s, state, policy)]
 
     def _put(self, member: int, sim: int, state: SimulationState, policy: NativePolicy) -> bool:
         def repeat() -> tuple[int, float, str] | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from td7.agent.learner import Learner, NonFiniteLossError, StepResult, effective_rank
 from td7.agent.schedule import burst_schedule
 from td7.agent.update import Batch
+from td7.torch_settings import update_settings
 from td7.training.batches import Batches
 from td7.training.graph import PeriodGraph
 
@@ -98,10 +99,11 @@ class Trainer:
         device the host only hands out work. Raises NonFiniteLossError when a loss was not finite:
         the member's state is that before the step which it would have spoiled.
         """
-        try:
-            self.enqueue(debts, stopped, on_updates)
-        finally:
-            error = self.settle(debts)
+        with update_settings():
+            try:
+                self.enqueue(debts, stopped, on_updates)
+            finally:
+                error = self.settle(debts)
         if error is not None:
             raise error
 

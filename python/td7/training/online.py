@@ -15,6 +15,7 @@ from td7.run_folder import (
     make_run_folder,
     read_settings,
 )
+from td7.torch_settings import run_settings
 from td7.training.plan import checked_settings
 from td7.training.run_state import RunState
 from td7.training.saved_state import put_first_state, read_from, save_first_state
@@ -88,7 +89,7 @@ def begin(
     It returns what is to be told. A run that is replaced goes only once that state is saved.
     """
     folder = Path(run.out or default_folder(settings))
-    with memory_named(settings.device):
+    with memory_named(settings.device), run_settings():
         check_free(folder, run.overwrite)
         state = RunState(settings, run)
         try:

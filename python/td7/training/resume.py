@@ -6,7 +6,9 @@ import dataclasses
 from pathlib import Path
 
 from td7.config import RunConfig
-from td7.run_folder import RunSettings, locked, read_settings, write_settings
+from td7.envs.vector_args import at_least
+from td7.run_folder import MOST_STEPS, RunSettings, locked, read_settings, write_settings
+from td7.torch_settings import run_settings
 from td7.training.plan import check_device
 from td7.training.run_state import RunState
 from td7.training.saved_state import latest, load_state
@@ -32,6 +34,7 @@ def resume(
     folder = Path(folder)
     settings = read_settings(folder)
     if total_steps is not None:
+        total_steps = at_least(1, total_steps, "total_steps", most=MOST_STEPS)
         if total_steps < settings.total_steps:
             raise ValueError(
                 f"total_steps must be at least the run's {settings.total_steps}, got {total_steps}"
@@ -39,7 +42,7 @@ def resume(
         settings = dataclasses.replace(settings, total_steps=total_steps)
     check_device(settings.device)
     run = run or RunConfig()
-    with memory_named(settings.device):
+    with memory_named(settings.device), run_settings():
         state = RunState(settings, run)
         try:
             with locked(folder):
