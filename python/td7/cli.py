@@ -5,15 +5,16 @@ Nothing heavy is imported before a command runs, so that `--help` answers at onc
 
 from __future__ import annotations
 
+import reprlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from safetensors import SafetensorError
 from tyro.conf import OmitArgPrefixes, Positional
 
+from td7.command_errors import ERRORS, reason
 from td7.config import RunConfig, TD7Config
 from td7.terminal import output_that_never_raises, say, stdout_is_lost, terminal_text
 from td7.typed_options import check_options
@@ -21,6 +22,7 @@ from td7.typed_options import check_options
 if TYPE_CHECKING:
     from td7.training.session import TrainResult
 
+MOST_SEEDS = 2**20
 DEFAULT_ENV = "HalfCheetah-v5"
 app = tyro.extras.SubcommandApp()
 
@@ -315,17 +317,20 @@ def _ended(result: TrainResult) -> int:
 
 def parse_seeds(text: str) -> list[int]:
     """Parse 3, 0,1,5 or 0:10 (from the first up to, not including, the second)."""
+    seeds: Sequence[int] = []
     try:
         if ":" in text:
             first, last = map(int, text.split(":"))
-            seeds = list(range(first, last))
+            seeds = range(first, min(last, first + MOST_SEEDS + 1))
         else:
             seeds = [int(item) for item in text.split(",")]
     except ValueError:
-        seeds = []
+        pass
     if not seeds:
-        raise ValueError(f"seeds must be like 3, 0,1,5 or 0:10, got {text!r}")
-    return seeds
+        raise ValueError(f"seeds must be like 3, 0,1,5 or 0:10, got {reprlib.repr(text)}")
+    if len(seeds) > MOST_SEEDS:
+        raise ValueError(f"seeds must be at most {MOST_SEEDS}, got {text!r}")
+    return list(seeds)
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -348,8 +353,8 @@ def _run(args: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         print("td7: interrupted", file=sys.stderr)
         return 130
-    except (ValueError, TypeError, OSError, RuntimeError, ImportError, SafetensorError) as error:
-        print(f"td7: error: {terminal_text(str(error), lines=True)}", file=sys.stderr)
+    except ERRORS as error:
+        print(f"td7: error: {terminal_text(reason(error), lines=True)}", file=sys.stderr)
         return 1
 
 

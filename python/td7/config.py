@@ -23,6 +23,9 @@ CHOICES = {
 }
 
 _INF = math.inf
+_MOST_COUNT = 2**53 - 1  # what every reader of JSON takes for a whole number
+_MOST_FLOAT = 1e38  # a float32
+_MOST_UNITS = 2**16  # of a layer: wider ones are no network that a machine holds
 
 
 def _number(default: float, low: float, high: float = _INF) -> Any:
@@ -39,6 +42,8 @@ def _check_fields(config: Any) -> None:
             raise TypeError(f"{where} must be a bool, got {value!r}")
         if wanted == "int" and (isinstance(value, bool) or not isinstance(value, int)):
             raise TypeError(f"{where} must be an int, got {value!r}")
+        if wanted == "int" and value > _MOST_COUNT:
+            raise ValueError(f"{where} must be at most {_MOST_COUNT}, got {value!r}")
         if wanted == "float" and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise TypeError(f"{where} must be a float, got {value!r}")
         if wanted in CHOICES and value not in CHOICES[wanted]:
@@ -47,6 +52,8 @@ def _check_fields(config: Any) -> None:
             low, high = item.metadata["range"]
             if value in (_INF, -_INF):
                 raise ValueError(f"{where} must be finite, got {value!r}")
+            if wanted == "float" and value > _MOST_FLOAT:
+                raise ValueError(f"{where} must be at most {_MOST_FLOAT}, got {value!r}")
             if not low <= value <= high:
                 above = "" if high == _INF else f" and at most {high}"
                 raise ValueError(f"{where} must be at least {low}{above}, got {value!r}")
@@ -96,7 +103,7 @@ class LearningConfig:
     # --- Evaluation ---
     eval_every: int = _number(5_000, 1)
     """Environment steps between two evaluations; offline, updates."""
-    eval_episodes: int = _number(10, 0)
+    eval_episodes: int = _number(10, 0, 2**16)
     """Episodes of an evaluation; 0 for no evaluations: the curve is that of the assessments."""
     eval_in_training_env: bool = False
     """Evaluate in the first environment that collects, between its episodes, one episode after the
@@ -160,13 +167,13 @@ class TD7Config(LearningConfig):
     """At the switch the best return is lowered by (1 - reset_weight) of its magnitude."""
 
     # --- Networks ---
-    embedding_size: int = _number(256, 1)
+    embedding_size: int = _number(256, 1, _MOST_UNITS)
     """Size of the embeddings zs and zsa."""
-    encoder_hidden: int = _number(256, 1)
+    encoder_hidden: int = _number(256, 1, _MOST_UNITS)
     """Hidden units of each encoder layer."""
-    critic_hidden: int = _number(256, 1)
+    critic_hidden: int = _number(256, 1, _MOST_UNITS)
     """Hidden units of each critic layer."""
-    actor_hidden: int = _number(256, 1)
+    actor_hidden: int = _number(256, 1, _MOST_UNITS)
     """Hidden units of each actor layer."""
     encoder_lr: float = _number(3e-4, 0.0, 1.0)
     """Adam's learning rate for the encoder."""

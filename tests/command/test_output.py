@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 import td7
 from conftest import SMALL, TOY_RUN
 from td7.cli import main
+from td7.study.plot import plot_runs
 from td7.terminal import Output, terminal_text
 from td7.training.display import Progress
 
@@ -97,6 +99,20 @@ def test_every_rich_console_of_the_package_is_the_plain_one():
     package = Path(td7.__file__).parent
     makers = [path for path in package.rglob("*.py") if re.search(r"\bConsole\(", path.read_text())]
     assert makers == [package / "terminal.py"]
+
+
+def test_a_picture_shows_names_as_they_are(whole, tmp_path, monkeypatch):
+    figures, savefig = [], Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *a, **k: (figures.append(self), savefig(self, *a, **k))
+    )
+    names = ["_hidden", r"cost$\frac$5$", "[bold]\x1b[31m"]
+    runs = [tmp_path / name for name in names]
+    for run in runs:
+        run.symlink_to(whole)
+    plot_runs(runs, tmp_path / "curves.png")
+    shown = [text.get_text() for text in figures[0].axes[0].get_legend().get_texts()]
+    assert shown == [f"{terminal_text(name)}: Toy/Point-v0 (1 seed)" for name in names]
 
 
 def test_a_stream_that_the_program_has_closed_drops_what_is_written():

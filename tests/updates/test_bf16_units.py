@@ -8,7 +8,7 @@ import td7
 from benchmarks import update
 from td7 import doctor, machine
 from td7.config import RunConfig
-from td7.training import plan
+from td7.run import placement
 
 ZEN_3 = "model name\t: AMD EPYC 7763\nflags\t\t: fpu sse2 avx avx2 fma sha_ni\n"
 SAPPHIRE_RAPIDS = "model name\t: Xeon\nflags\t\t: fpu avx2 avx512f avx512_bf16 amx_bf16\n"
@@ -80,8 +80,8 @@ def test_other_precisions_and_gpus_are_decided_without_a_look_at_the_cpu(
     on_cpu(ZEN_3)
     device = "cpu" if precision == "float32" else "meta"
     config = small_config(precision=precision, replay="host", execution="eager")
-    settings = plan.checked_settings("Toy/Point-v0", [0], 100, config, device)
-    assert plan.decided(settings, 2, 1).config.precision == precision
+    settings = placement.checked_settings("Toy/Point-v0", [0], 100, config, device)
+    assert placement.decided(settings, 2, 1).config.precision == precision
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box
 
 from td7.envs.vector_args import at_least
+from td7.files.path_names import NEW_NAME, checked_path
 from td7.files.whole import sync
 from td7.policy.acting import acts_in_cpp, make_acting
 from td7.policy.saved import Policy
@@ -54,8 +55,9 @@ def collect(
     `minari.load_dataset` finds it. Raises ValueError for a bad argument or a run without that
     policy, FileExistsError where `out` exists.
     """
-    run, out = Path(run).absolute(), Path(out).absolute()
-    steps, collect_seed = at_least(1, steps, "steps"), at_least(0, collect_seed, "collect_seed")
+    run, out = Path(run).absolute(), checked_path(out, "out", NEW_NAME).absolute()
+    steps = at_least(1, steps, "steps")
+    collect_seed = at_least(0, collect_seed, "collect_seed", most=2**64 - 1)
     if policy not in get_args(Kind):
         raise ValueError(f"policy must be {', '.join(get_args(Kind))}, got {policy!r}")
     if not 0 <= noise <= 10:

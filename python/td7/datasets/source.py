@@ -9,6 +9,7 @@ from typing import Protocol
 from gymnasium.spaces import Box
 
 from td7.datasets.block import Block
+from td7.files.path_names import checked_path
 
 
 class Dataset(Protocol):
@@ -50,12 +51,13 @@ def open_dataset(name: str | Path) -> Dataset:
 
     Raises ValueError, naming it, where it cannot be read.
     """
-    path = Path(name)
-    if path.suffix in (".hdf5", ".h5"):
+    path = checked_path(name, "dataset")
+    suffix = path.suffix.lower()
+    if suffix in (".hdf5", ".h5"):
         from td7.datasets.d4rl import HDF5Dataset
 
         return HDF5Dataset(path)
-    if path.suffix == ".npz":
+    if suffix == ".npz":
         from td7.datasets.d4rl import NpzDataset
 
         return NpzDataset(path)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from td7.deploy.backends import Run
 from td7.envs import make_simulations
 from td7.policy.module import PolicyModule
+from td7.torch_settings import environment_settings
 
 STEPS = 10  # a trained runner is chaotic: rounding grows to 2e-5 in 10 steps, to 1e-2 in 25
 WHOLE_EPISODE = 1000  # at most
@@ -26,6 +27,7 @@ class Driven:
     obs: NDArray[np.float64]  # the last observation [S]
 
 
+@environment_settings()
 def check_fits(env: str, policy: PolicyModule) -> None:
     """Raise ValueError for an environment of other sizes or bounds than the policy's."""
     simulations = make_simulations(env, 1)
@@ -42,6 +44,7 @@ def check_fits(env: str, policy: PolicyModule) -> None:
         raise ValueError(f"env must have the policy's action bounds, {env} has {action}")
 
 
+@environment_settings()
 def drive(env: str, act: Run, steps: int = STEPS, seed: int = 0) -> Driven:
     """Run an episode for at most so many steps; the environment's code is run as `env` names it."""
     simulations, one = make_simulations(env, 1), np.zeros(1, np.int64)

@@ -31,6 +31,7 @@ from td7.deploy.vectors import make_vectors
 from td7.deploy.verify import largest_difference, verify
 from td7.envs.signals import Signals, signals
 from td7.files.manifest import write_manifest
+from td7.files.path_names import NEW_NAME, checked_path
 from td7.files.whole import sync, write_file
 from td7.machine import versions
 from td7.policy.acting import acts_in_cpp
@@ -39,6 +40,7 @@ from td7.policy.saved import FACTS, Policy
 from td7.run.environment import env_of_run
 from td7.run.folder import read_settings
 from td7.run.policies import Which, policy_of_run
+from td7.torch_settings import environment_settings
 
 Format = Literal["onnx", "torchscript", "torch-export", "cpp"]
 ONNX = ("onnx", "onnxscript", "onnxruntime")
@@ -69,7 +71,7 @@ def export(
     run has not, an unknown format or opset, or a bundle that fails its own check, FileExistsError
     when `out` exists.
     """
-    run, out = Path(run).absolute(), Path(out).absolute()
+    run, out = Path(run).absolute(), checked_path(out, "out", NEW_NAME).absolute()
     unknown = [item for item in formats if item not in get_args(Format)]
     if unknown or not formats:
         given = ", ".join(unknown) or "nothing"
@@ -107,7 +109,9 @@ def write_bundle(
 ) -> None:
     """Write weights, graphs, test vectors, README and the manifest into an empty folder."""
     env = policy.metadata["env"]
-    known, vectors = signals(env), make_vectors(policy, env)
+    with environment_settings():
+        known = signals(env)
+    vectors = make_vectors(policy, env)
     facts = {
         **{name: policy.metadata[name] for name in FACTS if name in policy.metadata},
         "env": public_name(env),

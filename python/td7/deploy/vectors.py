@@ -11,6 +11,7 @@ from torch import Tensor
 from td7.deploy.bundle import graphs
 from td7.envs import make_simulations
 from td7.policy.saved import Policy
+from td7.torch_settings import environment_settings
 
 FROM_ROLLOUTS = 64
 
@@ -25,6 +26,7 @@ def make_vectors(policy: Policy, env: str) -> dict[str, Tensor]:
     return vectors
 
 
+@environment_settings()
 def rollout_observations(policy: Policy, env: str, count: int) -> Tensor:
     """Return [count, S] observations of the policy's own rollouts in its environment."""
     simulations = make_simulations(env, 1)

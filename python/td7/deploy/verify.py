@@ -25,6 +25,7 @@ from td7.deploy.bundle import (
 )
 from td7.files.json_checks import naming
 from td7.files.manifest import OWN, compare
+from td7.files.path_names import checked_path
 from td7.files.tensors import read_tensors
 from td7.policy.module import PolicyModule, SalePolicy
 from td7.policy.saved import read_policy
@@ -67,7 +68,8 @@ def read_bundle(folder: str | Path, sha256: str | None = None) -> Bundle:
     `sha256` is what `manifest_sha256` must be, told by somebody whom you trust. Raises ValueError,
     naming the file, for a bundle that is torn, altered, of another schema or contradicts itself.
     """
-    folder = Path(folder).absolute()  # an environment may change the working folder
+    # absolute: an environment may change the working folder
+    folder = checked_path(folder, "bundle").absolute()
     if not (folder / "manifest.json").is_file():
         raise ValueError(f"{folder} is not a bundle (no manifest.json)")
     manifest, differences = compare(folder, SCHEMA)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import reprlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -64,16 +66,22 @@ class GymnasiumSimulations:
         """Start episodes; see Simulations."""
         chosen = [None] * len(sims) if seeds is None else seeds
         pairs = zip(sims.tolist(), chosen, strict=True)
-        # an environment may reuse its arrays
-        return np.array([self._call(sim, "reset", seed=seed)[0] for sim, seed in pairs])
+        results = [self._call(sim, "reset", seed=seed) for sim, seed in pairs]
+        (obs, _) = self._parts(sims, results, "reset", "(obs, info)")
+        return self._stacked(sims, obs, "observation", self.observation_space.shape)
 
     def step(self, sims: NDArray[np.int64], actions: NDArray[np.float32]) -> Stepped:
         """Step one after another; see Simulations."""
         pairs = zip(sims.tolist(), to_space(self.action_space, actions), strict=True)
         results = [self._call(sim, "step", action) for sim, action in pairs]
-        obs, reward, terminated, truncated, _ = zip(*results, strict=True)
-        flags = np.array(terminated, np.bool_), np.array(truncated, np.bool_)
-        return np.array(obs), np.array(reward, np.float64), *flags
+        wanted = "(obs, reward, terminated, truncated, info)"
+        obs, reward, terminated, truncated, _ = self._parts(sims, results, "step", wanted)
+        return (
+            self._stacked(sims, obs, "observation", self.observation_space.shape),
+            self._stacked(sims, reward, "reward", ()).astype(np.float64),
+            self._stacked(sims, terminated, "terminated", ()).astype(np.bool_),
+            self._stacked(sims, truncated, "truncated", ()).astype(np.bool_),
+        )
 
     def generator_states(self, sims: NDArray[np.int64]) -> list[dict[str, Any]]:
         """Return the states of generators [n]; empty where it is not numpy's PCG64, or unused."""
@@ -105,6 +113,39 @@ class GymnasiumSimulations:
             text = f"{self._env_id}: {name} of simulation {sim} raised {raised}"
             raise of_simulation(RuntimeError(text), sim) from error
 
+    def _parts(
+        self, sims: NDArray[np.int64], results: Sequence[Any], name: str, wanted: str
+    ) -> list[tuple[Any, ...]]:
+        """Return what calls [n] returned part by part; SimulationError where that is another."""
+        count = wanted.count(",") + 1
+        for sim, result in zip(sims.tolist(), results, strict=True):
+            if not isinstance(result, tuple) or len(result) != count:
+                raise SimulationError(
+                    f"{self._env_id}: {name} of simulation {sim} must return {wanted}, "
+                    f"got {_described(result)}"
+                )
+        return list(zip(*results, strict=True))
+
+    def _stacked(
+        self, sims: NDArray[np.int64], values: Sequence[Any], name: str, shape: tuple[int, ...]
+    ) -> NDArray[Any]:
+        """Return a copy of values [n, *shape]; SimulationError where one is of another form."""
+        with contextlib.suppress(Exception):  # each library's arrays raise errors of their own
+            stacked = np.array(values)  # an environment may reuse its arrays
+            if stacked.shape == (len(sims), *shape) and stacked.dtype.kind in "fiub":
+                return stacked
+        wanted = f"{shape[0]} real numbers" if shape else "a number"
+        for sim, value in zip(sims.tolist(), values, strict=True):
+            with contextlib.suppress(Exception):
+                array = np.asarray(value)
+                if array.shape == shape and array.dtype.kind in "fiub":
+                    continue
+            raise SimulationError(
+                f"{self._env_id}: {name} of simulation {sim} must be {wanted}, "
+                f"got {_described(value)}"
+            )
+        raise SimulationError(f"{self._env_id}: {name} must be {wanted}, got several types")
+
     def _env(self, sim: int) -> gymnasium.Env[Any, Any]:
         env = self._envs[sim]
         if env is None:
@@ -134,6 +175,13 @@ def naming_the_id(env_id: str) -> Iterator[None]:
         raise ValueError(
             f"env must be a known Gymnasium id, got {env_id!r}{hint}: {error}"
         ) from error
+
+
+def _described(value: Any) -> str:
+    """Return what a value is, in a few words."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype} {list(value.shape)}"
+    return reprlib.repr(value)
 
 
 def _check_spaces(env_id: str, env: gymnasium.Env[Any, Any]) -> None:

@@ -23,8 +23,10 @@ OF_THE_PICTURE = (
 NO_LIMIT = 2**63 - 1
 
 
-def at_least(least: int, value: Any, name: str) -> int:
-    """Return an integer; ValueError names what is none, or too small."""
+def at_least(least: int, value: Any, name: str, most: int = 2**63 - 1) -> int:
+    """Return an integer; ValueError names what is none, too small or too large."""
+    if isinstance(value, int) and value > most:
+        raise ValueError(f"{name} must be an integer of at most {most}, got {value}")
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
         return int(value)
     what = " (0: all processors)" if name == "num_threads" else ""

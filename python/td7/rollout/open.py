@@ -8,6 +8,7 @@ from td7.envs import is_native, make_simulations
 from td7.rollout.native import NativeRollouts
 from td7.rollout.rollouts import Rollouts
 from td7.rollout.stepped import SteppedRollouts
+from td7.torch_settings import environment_settings
 
 
 def open_rollouts(
@@ -33,7 +34,7 @@ def open_rollouts(
     max_episode_steps: where episodes are truncated, 0 for the environment's own time limit.
     Raises ValueError for an environment that cannot be trained.
     """
-    if policy_in_cpp and is_native(env):
+    if policy_in_cpp and is_native(env):  # nothing of torch
         return NativeRollouts(
             env,
             seeds,
@@ -44,7 +45,8 @@ def open_rollouts(
             seed_offset,
             max_episode_steps,
         )
-    simulations = make_simulations(env, len(seeds) * num_envs, num_threads, max_episode_steps)
+    with environment_settings():
+        simulations = make_simulations(env, len(seeds) * num_envs, num_threads, max_episode_steps)
     seed_bits = 64 if wide_seeds else simulations.seed_bits
     return SteppedRollouts(
         simulations, seeds, num_envs, exploration_noise, keep_rows, seed_offset, seed_bits

@@ -28,6 +28,7 @@ from td7.rollout.rollouts import (
     put_back,
     store_rows,
 )
+from td7.torch_settings import environment_settings
 
 Float32 = NDArray[np.float32]
 
@@ -91,7 +92,20 @@ class SteppedRollouts:
         stopped: Callable[[], bool],
     ) -> None:
         """Step all that run together; see Rollouts."""
-        left = most_steps.reshape(-1).copy()
+        with environment_settings():
+            failures = self._run(policies, most_steps.reshape(-1).copy(), behaviours, stopped)
+        if failures:
+            more = f"; and {len(failures) - 3} more" if len(failures) > 3 else ""
+            raise SimulationError("; ".join(failures[:3]) + more)
+
+    def _run(
+        self,
+        policies: Sequence[Acting],
+        left: NDArray[np.int64],
+        behaviours: Sequence[Behaviour],
+        stopped: Callable[[], bool],
+    ) -> list[str]:
+        """Step all that run until they have taken the steps left to them; return what failed."""
         failures: list[str] = []
         while not stopped():
             sims = [i for i, each in enumerate(self._episodes) if left[i] > 0 and not each.ended]
@@ -104,9 +118,7 @@ class SteppedRollouts:
             left[sims] -= 1
             left[list(failed)] = 0
             failures += failed.values()
-        if failures:
-            more = f"; and {len(failures) - 3} more" if len(failures) > 3 else ""
-            raise SimulationError("; ".join(failures[:3]) + more)
+        return failures
 
     def episode(self, member: int, sim: int) -> Episode:
         """Return a simulation's episode so far."""
@@ -170,7 +182,8 @@ class SteppedRollouts:
 
     def resume(self, member: int, states: Sequence[SimulationState], policy: Acting) -> list[int]:
         """Put a member's simulations where they were; see Rollouts."""
-        return [s for s, state in enumerate(states) if not self._put(member, s, state, policy)]
+        with environment_settings():
+            return [s for s, state in enumerate(states) if not self._put(member, s, state, policy)]
 
     def _put(self, member: int, sim: int, state: SimulationState, policy: Acting) -> bool:
         def repeat() -> tuple[int, float, str] | None:

@@ -22,18 +22,21 @@ from td7.files.json_checks import (
     record,
     text,
 )
+from td7.files.path_names import checked_path
 from td7.files.whole import read_json, write_json
 from td7.run.dataset_facts import FACTS, DatasetFacts
 from td7.run.replaced import ASIDE, check_only_td7s, set_aside
 
 SCHEMA = "td7.run/1"
 MOST_STEPS = 2**53 - 1
+MOST_SEEDS = 2**20
+DEVICE = "cpu|cuda(:[0-9]{1,4})?"
 SETTINGS = record(
     {
         "env": text(r"(?s).{1,4096}", "the name of an environment"),
-        "seeds": items(integer(0, 2**64 - 1), 1, 2**20),
+        "seeds": items(integer(0, 2**64 - 1), 1, MOST_SEEDS),
         "total_steps": integer(1, MOST_STEPS),
-        "device": text(r"cpu|cuda(:[0-9]{1,4})?", "cpu, cuda or cuda:N"),
+        "device": text(DEVICE, "cpu, cuda or cuda:N"),
         "torch_threads": integer(1, 2**20),
         "algorithm": exactly(*CONFIGS),
         # its own fields it checks itself
@@ -121,6 +124,7 @@ def check_free(folder: Path, overwrite: bool) -> None:
 
     Only a folder whose config.json is of td7's schema holds a run.
     """
+    checked_path(folder, "out")
     if any(_is_config(folder / name) for name in CONFIG_FILES):
         if not overwrite:
             raise FileExistsError(
@@ -155,7 +159,7 @@ def write_settings(folder: Path, settings: RunSettings) -> None:
 
 def read_settings(folder: Path) -> RunSettings:
     """Read config.json; raises ValueError, naming the folder, when it holds no run."""
-    path = folder / "config.json"
+    path = checked_path(folder, "run") / "config.json"
     if not path.is_file():
         aside = folder / ASIDE / "config.json"
         hint = f"; td7 train --resume {folder} puts back the one in {ASIDE}/"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +13,12 @@ import torch
 
 from td7.config import AlgorithmConfig, RunConfig
 from td7.envs import absolute_name
+from td7.files.path_names import checked_path
 from td7.machine import BF16_UNITS, bf16_units, processor
 from td7.replay import DeviceLapReplay, LapReplay
 from td7.replay.place import choose_replay, device_bytes, free_bytes
 from td7.rollout import Replay
-from td7.run.folder import RunSettings
+from td7.run.folder import DEVICE, MOST_SEEDS, MOST_STEPS, RunSettings
 from td7.updates.execution import choose_execution
 
 ALLOW_SLOW_BF16 = "TD7_ALLOW_SLOW_BF16"
@@ -82,6 +84,8 @@ def open_replays(
         "min_priority": cfg.min_priority,
         "streams": cfg.num_envs,
     }
+    if run.scratch_dir is not None:
+        checked_path(run.scratch_dir, "scratch_dir")
     if cfg.replay == "host":
         return [LapReplay(*sizes, seeds=seeds, scratch_dir=run.scratch_dir, **rules)]
     if run.scratch_dir is not None:
@@ -125,8 +129,14 @@ def checked_settings(
         raise TypeError(f"seeds and total_steps must be whole numbers: {error}") from error
     if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0:
         raise ValueError(f"seeds must be distinct and not negative, got {list(chosen)}")
+    if max(chosen) >= 2**64:
+        raise ValueError(f"seeds must be from 0 to 2^64 - 1, got {max(chosen)}")
+    if len(chosen) > MOST_SEEDS:
+        raise ValueError(f"seeds must be at most {MOST_SEEDS}, got {len(chosen)} of them")
     if total_steps < 1:
         raise ValueError(f"total_steps must be at least 1, got {total_steps}")
+    if total_steps > MOST_STEPS:
+        raise ValueError(f"total_steps must be at most {MOST_STEPS}, got {total_steps}")
     device = str(device)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -138,6 +148,8 @@ def checked_settings(
 
 def check_device(device: str) -> None:
     """Raise ValueError unless there is such a device."""
+    if not re.fullmatch(DEVICE, device):
+        raise ValueError(f"device must be there, got {device!r}: it is no cpu, cuda or cuda:N")
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:

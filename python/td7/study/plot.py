@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from td7.files.json_checks import integer, naming, number, record
+from td7.files.path_names import NEW_NAME, checked_path
 from td7.run.folder import read_settings
 from td7.run.metrics import read_metrics
+from td7.terminal import terminal_text
 
 # What a curve takes of a row.
 FIELDS = {
@@ -77,13 +79,17 @@ def plot_runs(runs: Sequence[str | Path], out: str | Path) -> Path:
     """Draw each run's mean evaluation return over its seeds, with every seed as a thin line."""
     try:
         from matplotlib.figure import Figure
+        from matplotlib.lines import Line2D
     except ImportError as error:
         raise ValueError("plotting needs matplotlib: pip install 'td7[plot]'") from error
 
     if not runs:
         raise ValueError("runs must name at least one run folder")
+    out = checked_path(out, "out", NEW_NAME)
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
+    lines: list[Line2D] = []
+    labels: list[str] = []
     for run in map(Path, runs):
         settings = read_settings(run)
         steps, curves = evaluation_curves(run)
@@ -91,15 +97,18 @@ def plot_runs(runs: Sequence[str | Path], out: str | Path) -> Path:
         if len(runs) > 1:
             label = f"{run.name}: {label}"
         mean = np.mean(list(curves.values()), axis=0)
-        (line,) = axes.plot(steps, mean, linewidth=2, label=label)
+        (line,) = axes.plot(steps, mean, linewidth=2)
+        lines.append(line)
+        labels.append(terminal_text(label))
         for curve in curves.values():
             axes.plot(steps, curve, linewidth=0.8, alpha=0.5, color=line.get_color())
     kinds = {read_settings(Path(run)).offline for run in runs}
     axes.set_xlabel(" or ".join("updates" if kind else "environment steps" for kind in kinds))
     axes.set_ylabel("evaluation return (mean of the episodes)")
     axes.grid(alpha=0.3)
-    axes.legend()
-    out = Path(out)
+    legend = axes.legend(lines, labels)  # of names as they are: "_" hides none, "$" is no formula
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=120)
     return out

@@ -159,7 +159,7 @@ def evaluate_run(
     if seed is not None and seed not in settings.seeds:
         raise ValueError(f"seed must be one of the run's {list(settings.seeds)}, got {seed}")
     episodes = at_least(1, episodes, "episodes")
-    eval_seed = at_least(0, eval_seed, "eval_seed")
+    eval_seed = at_least(0, eval_seed, "eval_seed", most=2**64 - 1)
     config = settings.config
     if num_envs is None:
         num_envs = 1 if config.one_env else MOST_AT_ONCE

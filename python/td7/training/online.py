@@ -21,6 +21,7 @@ from td7.run.placement import checked_settings
 from td7.run.replaced import drop_replaced, put_back
 from td7.run.saving import latest, put_first_state, read_from, save_first_state
 from td7.run.state import RunState
+from td7.torch_settings import run_settings
 from td7.training.session import TrainResult, memory_named, sit
 
 SIZES = ("embedding_size", "encoder_hidden", "critic_hidden", "actor_hidden")
@@ -105,7 +106,7 @@ def begun(
     run = run.resolved()
     folder = Path(run.out or default_folder(settings)).absolute()
     settings = with_code_folder(settings, folder)
-    with memory_named(settings.device):
+    with memory_named(settings.device), run_settings():
         check_free(folder, run.overwrite)
         state = RunState(settings, run)
         try:

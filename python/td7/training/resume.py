@@ -6,14 +6,23 @@ import dataclasses
 from pathlib import Path
 
 from td7.config import RunConfig
+from td7.envs.vector_args import at_least
 from td7.policy.module import PolicyModule
 from td7.policy.saved import load_policy
 from td7.run.environment import env_of_run, with_code_folder
-from td7.run.folder import RunSettings, locked, policy_folder, read_settings, write_settings
+from td7.run.folder import (
+    MOST_STEPS,
+    RunSettings,
+    locked,
+    policy_folder,
+    read_settings,
+    write_settings,
+)
 from td7.run.placement import check_device
 from td7.run.replaced import ASIDE, put_back
 from td7.run.saving import latest, load_state
 from td7.run.state import RunState
+from td7.torch_settings import run_settings
 from td7.training.session import TrainResult, memory_named, sit
 
 NO_STATE = "no state was saved: the run starts again from its first step"
@@ -44,6 +53,7 @@ def resume(
             put_back(folder)
     settings = read_settings(folder)
     if total_steps is not None:
+        total_steps = at_least(1, total_steps, "total_steps", most=MOST_STEPS)
         if total_steps < settings.total_steps:
             raise ValueError(
                 f"total_steps must be at least the run's {settings.total_steps}, got {total_steps}"
@@ -53,7 +63,7 @@ def resume(
     found = env_of_run(folder, settings, env, _saved_policy(folder, settings) if env else None)
     if found != settings.env:
         settings = with_code_folder(dataclasses.replace(settings, env=found), folder)
-    with memory_named(settings.device):
+    with memory_named(settings.device), run_settings():
         state = RunState(settings, run)
         try:
             with locked(folder):

@@ -14,6 +14,7 @@ import torch._dynamo
 from torch import Tensor
 
 from td7.agent.algorithm import Batch
+from td7.torch_settings import update_settings
 from td7.updates.batches import Batches
 from td7.updates.cuda_graph import PeriodGraph
 from td7.updates.learner import Learner, NonFiniteLossError
@@ -55,7 +56,7 @@ class Group:
         and how many updates they made. Raises NonFiniteLossError when a loss was not finite: the
         member's state is that before the step which it would have spoiled.
         """
-        with self._own_stream():
+        with update_settings(), self._own_stream():
             try:
                 self.enqueue(debts, stopped, on_updates)
             finally:

@@ -24,6 +24,8 @@ def burst_schedule(
 
     everyone = range(len(done))
     for phase in range(1, period):
+        if not any(left[m] > 0 and done[m] % period for m in everyone):
+            break
         if late := [m for m in everyone if left[m] > 0 and done[m] % period == phase]:
             yield advance(late, 1)
     while together := [m for m in everyone if left[m] >= period]:
@@ -32,3 +34,5 @@ def burst_schedule(
     for _ in range(1, period):
         if rest := [m for m in everyone if left[m] > 0]:
             yield advance(rest, 1)
+        else:
+            break

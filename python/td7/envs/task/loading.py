@@ -14,6 +14,7 @@ from typing import Any
 
 from td7.envs.simulations import place
 from td7.envs.task.definition import Task
+from td7.files.path_names import checked_path
 
 
 def names_task(env: str) -> bool:
@@ -37,7 +38,7 @@ def names_task(env: str) -> bool:
 def absolute_name(env: str) -> str:
     """Return an environment's name with the path of a task's file made absolute."""
     where, _, name = env.rpartition(":")
-    return f"{Path(where).resolve()}:{name}" if where.endswith(".py") else env
+    return f"{checked_path(where, 'env').resolve()}:{name}" if where.endswith(".py") else env
 
 
 def checked_task(task: Any) -> Task | type[Task]:
@@ -62,7 +63,7 @@ def load_task(name: str) -> type[Task]:
     if not where or not class_name.isidentifier():
         raise ValueError(f"task must be FILE.py:CLASS or PACKAGE.MODULE:CLASS, got {name!r}")
     file = Path(where) if where.endswith(".py") else None
-    if file and not file.is_file():
+    if file and not checked_path(file, "env").is_file():
         raise ValueError(f"task {name!r}: there is no file {file.resolve()}")
     try:
         with importable(file.resolve().parent if file else Path.cwd()):
