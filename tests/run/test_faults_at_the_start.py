@@ -10,7 +10,7 @@ from test_resume import assert_same
 
 import td7
 from conftest import TOY_RUN
-from td7.files.whole import whole as files
+from td7.files import whole as files
 from td7.training.display import Progress
 
 

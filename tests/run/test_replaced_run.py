@@ -11,13 +11,13 @@ from test_resume import assert_same, stop_after
 import td7
 import toy_envs
 from conftest import TOY_RUN
-from td7 import run_folder
 from td7.cli import main
 from td7.deploy.export import export
 from td7.envs import SimulationError
+from td7.run import folder as run_folder
 from td7.run.metrics import read_metrics
 from td7.run.replaced import ASIDE
-from td7.training import sitting
+from td7.training import session
 
 __all__ = ["stop_after"]  # a fixture
 NEW = TOY_RUN | {"total_steps": 230}
@@ -111,7 +111,7 @@ def test_a_new_run_that_fails_at_once_leaves_the_old_one(old, monkeypatch):
         patch.setattr(toy_envs.Point, "step", _no_room)
         td7.train("Toy/Point-v0", run=old, **NEW)
     assert files(old.out) == before
-    for owner, name in ((sitting, "run_turns"), (run_folder, "write_settings")):
+    for owner, name in ((session, "run_turns"), (run_folder, "write_settings")):
         with monkeypatch.context() as patch, pytest.raises(OSError, match="no room"):
             patch.setattr(owner, name, _no_room)
             td7.train("Toy/Ending-v0", run=old, **NEW)
@@ -137,13 +137,13 @@ def test_a_new_run_that_is_stopped_or_saved_replaces_the_old_one(old, stop_after
     assert run_folder.read_settings(old.out).env == "Toy/Ending-v0"
     assert not (old.out / ASIDE).exists()
     stop_after()
-    saved, save = [], sitting._save_on_the_way
+    saved, save = [], session._save_on_the_way
 
     def watched(state, folder, *rest):
         saved.append((folder / ASIDE).exists())
         save(state, folder, *rest)
 
-    monkeypatch.setattr(sitting, "_save_on_the_way", watched)
+    monkeypatch.setattr(session, "_save_on_the_way", watched)
     td7.train("Toy/Point-v0", run=dataclasses.replace(old, save_every_steps=60), **NEW)
     assert saved[:3] == [True, False, False]
 
@@ -189,7 +189,7 @@ def test_overwriting_again_after_a_kill_keeps_the_old_run_until_the_new_one_is_s
             with pytest.raises(Killed):
                 td7.train("Toy/Ending-v0", run=old, **NEW)
             assert (old.out / ASIDE / "config.json").is_file()
-    monkeypatch.setattr(sitting, "run_turns", _no_room)
+    monkeypatch.setattr(session, "run_turns", _no_room)
     with pytest.raises(OSError, match="no room"):
         td7.train("Toy/Ending-v0", run=old, **NEW)
     assert files(old.out) == before

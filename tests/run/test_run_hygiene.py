@@ -31,7 +31,7 @@ PROGRAM = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 import conftest, td7.cli
-from td7.files.whole import manifest
+from td7.files import manifest
 from td7.rollout import waves
 from td7.training import evaluations
 from td7.updates import groups

@@ -22,10 +22,10 @@ from td7.cli import main
 from td7.deploy.export import export
 from td7.envs import SimulationError
 from td7.policy.saved import Policy
+from td7.run import saving
 from td7.run.folder import policy_folder
 from td7.run.policies import policy_of_run
 from td7.run.saving import latest
-from td7.training import saved_state
 from td7.training.evaluate import evaluate_run
 
 __all__ = ["stop_after"]  # a fixture
@@ -208,7 +208,7 @@ def older(whole, tmp_path):
         shutil.rmtree(folder / state / "policy", ignore_errors=True)
         if (folder / state).exists():
             (folder / state / "manifest.json").unlink()
-            saved_state.write_manifest(folder / state, saved_state.SCHEMA)
+            saving.write_manifest(folder / state, saving.SCHEMA)
     return folder
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import td7
+from td7.files import manifest
 from td7.files.manifest import read_manifest, write_manifest
-from td7.files.whole import manifest
 from td7.replay import DeviceLapReplay, LapReplay
 from td7.run.metrics import read_metrics
 from td7.training import session
