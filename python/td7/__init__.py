@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from td7.config import RunConfig, TD7Config
+    from td7.config import RunConfig, TD3Config, TD7Config
     from td7.envs import make_vec
     from td7.policy.saved import Policy, load_policy
     from td7.replay import DeviceLapReplay, LapReplay, TensorBatch
@@ -25,6 +25,7 @@ __all__ = [
     "LapReplay",
     "Policy",
     "RunConfig",
+    "TD3Config",
     "TD7Config",
     "TensorBatch",
     "TrainResult",
@@ -43,6 +44,7 @@ _HOMES = {
     "LapReplay": "td7.replay",
     "Policy": "td7.policy.saved",
     "RunConfig": "td7.config",
+    "TD3Config": "td7.config",
     "TD7Config": "td7.config",
     "TensorBatch": "td7.replay",
     "TrainResult": "td7.training.session",

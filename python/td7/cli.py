@@ -15,9 +15,9 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional
 
 from td7.command_errors import ERRORS, reason
-from td7.config import RunConfig, TD7Config
+from td7.config import CONFIGS, AlgorithmConfig, AlgorithmName, RunConfig, TD7Config
 from td7.terminal import output_that_never_raises, say, stdout_is_lost, terminal_text
-from td7.typed_options import check_options
+from td7.typed_options import check_options, chosen_algorithm
 
 if TYPE_CHECKING:
     from td7.training.session import TrainResult
@@ -37,10 +37,11 @@ def train(
     resume: Path | None = None,
     start: Annotated[Path | None, tyro.conf.arg(name="from")] = None,
     keep_replay: bool = False,
+    algorithm: AlgorithmName = "td7",
     config: OmitArgPrefixes[TD7Config] = TD7Config(),
     run: OmitArgPrefixes[RunConfig] = RunConfig(),
 ) -> int:
-    """Train TD7 online, one member for each seed, all in one program.
+    """Train online, one member for each seed, all in one program.
 
     Args:
         env: Gymnasium id with 1-D Box observations and finite Box actions, or a task of your own:
@@ -54,6 +55,7 @@ def train(
         start: Run folder, of an offline run say, whose networks, environment and seeds to start
             from; in the warm-up its policy acts, with noise.
         keep_replay: With --from: go on with its transitions, too, in a buffer as it was.
+        algorithm: Learning algorithm; `--algorithm NAME --help` shows its hyper-parameters.
         config: Hyper-parameters.
         run: Where the run is written and how it is shown.
     """
@@ -309,6 +311,13 @@ def doctor() -> int:
     return int(stdout_is_lost())
 
 
+def _offer_settings(config: type[AlgorithmConfig]) -> None:
+    """Let `train` take the hyper-parameters of an algorithm as options, and show them in --help."""
+    command: Any = train
+    command.__annotations__["config"] = OmitArgPrefixes[config]  # type: ignore[valid-type,misc]
+    command.__kwdefaults__["config"] = config()
+
+
 def _ended(result: TrainResult) -> int:
     """Print a run's folder; return the exit status, 130 for a run that a signal stopped."""
     say(f"run: {result.folder}")
@@ -349,6 +358,7 @@ def _run(args: Sequence[str] | None) -> int:
     args = sys.argv[1:] if args is None else args
     try:
         check_options(args)
+        _offer_settings(CONFIGS[chosen_algorithm(args)])
         return app.cli(prog="td7", args=args, description="TD7 reinforcement learning.")
     except KeyboardInterrupt:
         print("td7: interrupted", file=sys.stderr)

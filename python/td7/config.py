@@ -213,6 +213,7 @@ class TD3Config(LearningConfig):
     """Adam's learning rate for the actor."""
 
 
+AlgorithmName = Literal["td7", "td3"]
 AlgorithmConfig = TD7Config | TD3Config
 CONFIGS: dict[str, type[AlgorithmConfig]] = {"td7": TD7Config, "td3": TD3Config}
 

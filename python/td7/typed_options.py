@@ -5,10 +5,13 @@ Values cannot tell: an option that is typed with its default is typed all the sa
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from td7.config import CONFIGS
 
 ASSESSMENT = (
     "assessment-episodes",
@@ -28,6 +31,7 @@ WITH_RESUME = (
     "progress",
     "tensorboard",
 )
+DEFAULT = "td7"
 SIZES = ("embedding-size", "encoder-hidden", "critic-hidden", "actor-hidden")
 REPLAY = ("buffer-capacity", "lap-alpha", "min-priority", "num-envs")
 
@@ -38,6 +42,7 @@ class Typed:
 
     names: tuple[str, ...]
     values: tuple[str, ...]  # empty for a flag
+    args: tuple[str, ...] = ()  # all that was typed
 
     def value(self, name: str) -> str | None:
         """Return the text of an option's value, None where it was not typed."""
@@ -62,7 +67,7 @@ def typed_options(args: Sequence[str]) -> Typed:
         values.append(value if equals else following)
         if name.startswith("no-"):
             values[-1] = "False"
-    return Typed(tuple(names), tuple(values))
+    return Typed(tuple(names), tuple(values), tuple(args))
 
 
 def check_options(args: Sequence[str]) -> None:
@@ -77,7 +82,33 @@ def check_options(args: Sequence[str]) -> None:
         CHECKS[args[0]](typed)
 
 
+def chosen_algorithm(args: Sequence[str]) -> str:
+    """Return the algorithm of a command line: that of --algorithm, or of the run in --from."""
+    typed = typed_options(args[1:])
+    chosen = typed.value("algorithm")
+    if chosen is None and args[:1] == ["train"] and (start := typed.value("from")):
+        from td7.run.folder import read_settings  # not before --help
+
+        chosen = read_settings(Path(start)).config.algorithm
+    return chosen if chosen in CONFIGS else DEFAULT
+
+
+def _check_algorithm(typed: Typed, algorithm: str) -> None:
+    """Refuse settings that other algorithms have and the chosen one has not."""
+    for name in typed.names:
+        having = [
+            other
+            for other, config in CONFIGS.items()
+            if name.replace("-", "_") in {field.name for field in dataclasses.fields(config)}
+        ]
+        if having and algorithm not in having:
+            raise ValueError(
+                f"--{name} is a setting of {' and '.join(having)}, not of {algorithm}: leave it out"
+            )
+
+
 def _check_train(typed: Typed) -> None:
+    _check_algorithm(typed, chosen_algorithm(["train", *typed.args]))
     if "resume" in typed.names:
         other = [name for name in typed.names if name not in ("resume", *WITH_RESUME)]
         allowed = ", ".join(f"--{name}" for name in WITH_RESUME)
@@ -104,9 +135,9 @@ def _check_from(typed: Typed) -> None:
     keeps = "keep-replay" in typed.names and typed.value("keep-replay") != "False"
     for name in (*SIZES, *(REPLAY if keeps else ())):
         field, text = name.replace("-", "_"), typed.value(name)
-        wanted = getattr(config, field)
+        wanted, kind = getattr(config, field, 0), type(config).__name__
         if text is not None and not _same_number(text, wanted):
-            raise ValueError(f"TD7Config.{field} must be {wanted} as in {start}, got {text}")
+            raise ValueError(f"{kind}.{field} must be {wanted} as in {start}, got {text}")
 
 
 def _same_number(text: str, wanted: float) -> bool:

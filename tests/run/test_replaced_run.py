@@ -111,7 +111,7 @@ def test_a_new_run_that_fails_at_once_leaves_the_old_one(old, monkeypatch):
         patch.setattr(toy_envs.Point, "step", _no_room)
         td7.train("Toy/Point-v0", run=old, **NEW)
     assert files(old.out) == before
-    for owner, name in ((session, "run_turns"), (run_folder, "write_settings")):
+    for owner, name in ((session, "one_after_another"), (run_folder, "write_settings")):
         with monkeypatch.context() as patch, pytest.raises(OSError, match="no room"):
             patch.setattr(owner, name, _no_room)
             td7.train("Toy/Ending-v0", run=old, **NEW)

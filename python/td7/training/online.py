@@ -141,7 +141,7 @@ def _fitted(
         )
     default = type(source)()
     for name in names:
-        if name not in source.__dataclass_fields__:
+        if name not in {field.name for field in dataclasses.fields(source)}:
             continue
         given, wanted = getattr(config, name), getattr(source, name)
         if given not in (wanted, getattr(default, name)):

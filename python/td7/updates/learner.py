@@ -226,9 +226,9 @@ class Learner:
         self._counts.copy_(torch.tensor(self.updates))
 
     def set_checkpoint(self, member: int) -> None:
-        """Make this member's current policy its checkpoint."""
+        """Make this member's current policy its checkpoint, where the algorithm keeps one."""
         chosen, acting = self.mask([member]), self.algorithm.acting
-        for part, network in acting["checkpoint"].items():
+        for part, network in acting.get("checkpoint", {}).items():
             _move_where(chosen, self.network(acting["current"][part]), self.network(network))
 
     def policy_weights(self, member: int, which: str) -> dict[str, Tensor]:
