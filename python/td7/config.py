@@ -42,8 +42,6 @@ def _check_fields(config: Any) -> None:
             raise TypeError(f"{where} must be a bool, got {value!r}")
         if wanted == "int" and (isinstance(value, bool) or not isinstance(value, int)):
             raise TypeError(f"{where} must be an int, got {value!r}")
-        if wanted == "int" and value > _MOST_COUNT:
-            raise ValueError(f"{where} must be at most {_MOST_COUNT}, got {value!r}")
         if wanted == "float" and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise TypeError(f"{where} must be a float, got {value!r}")
         if wanted in CHOICES and value not in CHOICES[wanted]:
@@ -52,11 +50,12 @@ def _check_fields(config: Any) -> None:
             low, high = item.metadata["range"]
             if value in (_INF, -_INF):
                 raise ValueError(f"{where} must be finite, got {value!r}")
-            if wanted == "float" and value > _MOST_FLOAT:
-                raise ValueError(f"{where} must be at most {_MOST_FLOAT}, got {value!r}")
             if not low <= value <= high:
                 above = "" if high == _INF else f" and at most {high}"
                 raise ValueError(f"{where} must be at least {low}{above}, got {value!r}")
+            most = _MOST_COUNT if wanted == "int" else _MOST_FLOAT
+            if value > most:
+                raise ValueError(f"{where} must be at most {most}, got {value!r}")
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def test_train_refuses_what_no_run_can_have(arguments, message, capsys, tmp_path
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("embedding_size", HUGE, "must be at most 9007199254740991"),
+        ("embedding_size", HUGE, "must be at least 1 and at most 65536"),
         ("critic_hidden", 2**40, "must be at least 1 and at most 65536"),
         ("eval_episodes", 2**40, "must be at least 1 and at most 65536"),
         ("policy_period", HUGE, "must be at most 9007199254740991"),

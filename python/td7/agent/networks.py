@@ -9,15 +9,13 @@ Shape letters: P members, B batch, S obs, A action, Z embedding, H hidden.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 Linear = Callable[[int, int], nn.Module]
-# whatever the process's defaults are: other types would draw other weights
-_PLAIN: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
+DTYPE = torch.float32  # whatever the process's default is: another one would draw other weights
 
 
 def products(like: Tensor, *, bfloat16: bool) -> torch.autocast:
@@ -60,8 +58,8 @@ class MemberLinear(nn.Module):
         bound = in_size**-0.5
         weights, biases = [], []
         for generator in generators:
-            weight = torch.empty(*copies, in_size, out_size, **_PLAIN)
-            bias = torch.empty(*copies, out_size, **_PLAIN)
+            weight = torch.empty(*copies, in_size, out_size, dtype=DTYPE)
+            bias = torch.empty(*copies, out_size, dtype=DTYPE)
             weights.append(weight.uniform_(-bound, bound, generator=generator))
             biases.append(bias.uniform_(-bound, bound, generator=generator))
         self.weight = nn.Parameter(torch.stack(weights))
@@ -90,7 +88,7 @@ class JoinedLinear(nn.Linear):
     """
 
     def __init__(self, in_size: int, out_size: int) -> None:
-        super().__init__(in_size, out_size, **_PLAIN)
+        super().__init__(in_size, out_size, dtype=DTYPE)
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Map parts [..., in_i], their in_i summing to in, to [..., out]."""
