@@ -21,13 +21,13 @@ from typing import Any, TypeVar
 from safetensors.numpy import save as save_numpy
 from safetensors.torch import save
 
-from td7.envs.native import is_native
 from td7.files.json_checks import integer, items, mapping, naming, text
 from td7.files.manifest import check_files, read_manifest, write_manifest
 from td7.files.tensors import read_arrays, read_tensors
 from td7.files.whole import SchemaError, read_json, sync, write_file, write_json
 from td7.policy.saved import Policy, load_policy
 from td7.rollout import Replay
+from td7.rollout.native import NativeRollouts
 from td7.run.counter_checks import (
     MOST_STEPS,
     check_actions,
@@ -147,7 +147,7 @@ def load_state(run: RunState, folder: Path) -> list[str]:
     state, notes = _sound_state(folder)
     saved = read_json(state / "counters.json", SCHEMA)
     with naming(state / "counters.json"):
-        check_counters(saved, run.settings, native=is_native(run.settings.env))
+        check_counters(saved, run.settings, native=isinstance(run.rollouts, NativeRollouts))
     members, action_size = saved["members"], run.rollouts.action_space.shape[0]
     path = state / "episodes.safetensors"
     actions = read_arrays(path, most_action_bytes(members, action_size))
