@@ -16,7 +16,7 @@ from td7.training.evaluate import Evaluated
 from td7.training.metrics import MetricsWriter, Row
 from td7.training.progress import Progress
 from td7.training.run_state import RunState
-from td7.training.saved_state import link_policies
+from td7.training.saved_policies import link_policies
 
 ROUND_STEPS = 50  # of a round's episodes at least: shorter ones share a row, or rows would swamp
 
