@@ -1,4 +1,4 @@
-"""The run folder: settings, machine, metrics, tensorboard/, policy/seed-N/, bundle/, state/."""
+"""The run folder: settings, machine, metrics, tensorboard/, bundle/, state/, policy/ (links)."""
 
 from __future__ import annotations
 

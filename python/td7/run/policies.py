@@ -45,7 +45,7 @@ def saved_policy(run: Path, seed: int) -> Policy:
 
     Raises ValueError for a run that has saved none, and for a file that is not as it was saved.
     """
-    from td7.run.saving import read_saved_policy  # training deploys policies itself
+    from td7.run.saved_policies import read_saved_policy  # which reads a run's state itself
 
     return read_saved_policy(run, seed)
 

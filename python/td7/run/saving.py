@@ -25,7 +25,6 @@ from td7.files.json_checks import integer, items, mapping, naming, text
 from td7.files.manifest import check_files, read_manifest, write_manifest
 from td7.files.tensors import read_arrays, read_tensors
 from td7.files.whole import SchemaError, read_json, sync, write_file, write_json
-from td7.policy.saved import Policy, load_policy
 from td7.rollout import Replay
 from td7.rollout.native import NativeRollouts
 from td7.run.counter_checks import (
@@ -41,7 +40,6 @@ from td7.updates.learners import Learners
 
 Content = TypeVar("Content")
 SCHEMA = "td7.state/4"
-POLICY_FILES = ("policy.json", "policy.safetensors")
 SUMS = mapping(".*", text("[0-9a-f]{64}", "a SHA-256"), 10**6)
 ADVICE = (
     ": resume it with the td7 that saved it, or start anew; its policies still evaluate and export"
@@ -90,51 +88,6 @@ def _write_state(
     sync(partial / "policy")
     write_manifest(partial, SCHEMA, known=_sums_of_rows(before))
     sync(partial)
-
-
-def link_policies(folder: Path, seeds: Sequence[int]) -> None:
-    """Make each policy/seed-N a link to the state's policy; OSError where it cannot be made.
-
-    Policies that an earlier td7 wrote there are replaced. Does nothing where no state holds one.
-    """
-    for seed in seeds:
-        link = policy_folder(folder, seed)
-        target = Path("..", policy_folder(Path("state"), seed))
-        if not policy_folder(folder / "state", seed).is_dir():
-            continue
-        if link.is_symlink() and link.readlink() == target:
-            continue
-        if not link.parent.exists():
-            link.parent.mkdir()
-        if link.is_dir() and not link.is_symlink():
-            if odd := sorted({path.name for path in link.iterdir()} - set(POLICY_FILES)):
-                raise OSError(
-                    f"{link} cannot be replaced: it holds {odd[0]}, which td7 did not write"
-                )
-            shutil.rmtree(link)
-        link.unlink(missing_ok=True)
-        link.symlink_to(target, target_is_directory=True)
-        sync(link.parent)
-
-
-def read_saved_policy(folder: Path, seed: int) -> Policy:
-    """Load a seed's policy from a run's latest sound state.
-
-    A run of a td7 whose states held no policies has it in policy/ alone. Raises ValueError, naming
-    it, for a file that is not as saved, or a run without a saved state.
-    """
-    state = latest(folder)
-    in_run = policy_folder(folder, seed)
-    if state is None and not in_run.exists():
-        raise ValueError(f"{folder} has no policy yet: no state was saved")
-    if state is None or not policy_folder(state, seed).is_dir():
-        return load_policy(in_run)
-    within = policy_folder(Path(), seed)
-    names = [str(within / name) for name in POLICY_FILES]
-    try:
-        return _read_sound(folder, names, lambda state: load_policy(state / within))
-    except SchemaError:
-        return load_policy(in_run)  # of another td7, whose policies may be read all the same
 
 
 def load_state(run: RunState, folder: Path) -> list[str]:
@@ -233,10 +186,10 @@ def read_learner(folder: Path, learners: Learners) -> tuple[Path, dict[str, Any]
         _load_learners(state, learners, saved)
         return state, saved
 
-    return _read_sound(folder, ("counters.json", "learner.safetensors"), read)
+    return read_sound(folder, ("counters.json", "learner.safetensors"), read)
 
 
-def _read_sound(folder: Path, names: Sequence[str], read: Callable[[Path], Content]) -> Content:
+def read_sound(folder: Path, names: Sequence[str], read: Callable[[Path], Content]) -> Content:
     """Return what `read` returns of the latest state in which files of these names are sound.
 
     Raises ValueError naming the file that is not as saved.

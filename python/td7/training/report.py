@@ -14,7 +14,7 @@ from td7.files.whole import write_json
 from td7.machine import describe_machine
 from td7.run.metrics import MetricsWriter, Row
 from td7.run.placement import idle_envs
-from td7.run.saving import link_policies
+from td7.run.saved_policies import link_policies
 from td7.run.state import RunState
 from td7.training.display import Progress
 from td7.training.evaluate import Evaluated
