@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from td7.deploy.graph_files import write_onnx
+from td7.deploy.formats import Graph
+from td7.deploy.formats.onnx import write_onnx
 from td7.envs.native import spaces
 from td7.policy.module import PolicyModule, SalePolicy
 from td7.policy.saved import load_policy
@@ -67,7 +68,7 @@ def onnxruntime_act(module: PolicyModule) -> Act:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.onnx"
         obs = (torch.zeros(2, module.obs_size),)
-        write_onnx(module, obs, ("obs",), "actions", path, any_batch=True, facts={})
+        write_onnx(Graph(module, obs, ("obs",), "actions", {}), path)
         session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
 
     def act(obs: NDArray[Any]) -> NDArray[np.float32]:

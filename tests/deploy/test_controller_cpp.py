@@ -10,7 +10,7 @@ from controller_bundle import SMALL, policy_of, vectors_of
 from test_controller import run
 from test_replay_cpp import COMPILER, OPTIONS, ROOT
 
-from td7.deploy.cpp_source import write_cpp
+from td7.deploy.formats.cpp_source import write_cpp
 from td7.policy.native import NativePolicy
 
 GUARDED = "controller/guards bundle/whole_file".split()

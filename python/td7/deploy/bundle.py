@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from td7.deploy.formats import GRAPH_FILES
 from td7.envs.signals import Signals
 from td7.files.json_checks import either, exactly, items, mapping, number, record, text
 from td7.policy.module import PolicyModule, SalePolicy
@@ -18,6 +19,7 @@ from td7.policy.saved import FACTS
 SCHEMA = "td7.bundle/1"
 TOLERANCE = 1e-5  # of an action in units of half its range (see verify), of an embedding as it is
 WEIGHTS, VECTORS, README = "policy.safetensors", "vectors.safetensors", "README.md"
+READ = (".safetensors", ".json")  # endings of files that runtimes read beside graphs
 NAMES = {"obs": ("obs_names", "obs_units"), "actions": ("action_names", "action_units")}
 
 
@@ -60,9 +62,13 @@ def graphs(policy: PolicyModule) -> dict[str, tuple[nn.Module, tuple[str, ...], 
 
 def files(policy: PolicyModule) -> set[str]:
     """Return the names of all files that a bundle may hold beside its manifest."""
-    endings = (".onnx", "_batch1.onnx", ".pt", ".pt2")
-    graph_files = {f"{name}{ending}" for name in graphs(policy) for ending in endings}
-    return graph_files | {WEIGHTS, VECTORS, README, "policy.h"}
+    graph_files = {
+        f"{name}{file.ending}"
+        for name in graphs(policy)
+        for file in GRAPH_FILES
+        if name == "policy" or not file.policy_only
+    }
+    return graph_files | {WEIGHTS, VECTORS, README}
 
 
 def is_read(name: str) -> bool:
@@ -70,7 +76,7 @@ def is_read(name: str) -> bool:
 
     None reads the README, a hidden file (.DS_Store), one in a folder or one of another ending.
     """
-    endings = (".onnx", ".pt", ".pt2", ".safetensors", ".h", ".json")
+    endings = (*(Path(file.ending).suffix or file.ending for file in GRAPH_FILES), *READ)
     return "/" not in name and not name.startswith(".") and name.lower().endswith(endings)
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from td7.deploy.closed_loop import WHOLE_EPISODE
+from td7.deploy.formats import GRAPH_FILES
 
 TEXT = """# A policy for {env}
 
-A TD7 policy ({policy}, seed {seed}, {env_steps:,} environment steps, {updates:,} updates), exported
+A policy ({policy}, seed {seed}, {env_steps:,} environment steps, {updates:,} updates), exported
 by td7 {version}. It maps an observation of {obs_size} numbers to {action_size} actions in the
 environment's own units, within their bounds. Nothing is left to scale, and observations are taken
 as they are.{period}
@@ -36,16 +37,16 @@ obs = np.zeros((1, {obs_size}), np.float32)
 ```
 """
 
+GRAPHS = {
+    "policy": "obs [B, S] to actions [B, A]",
+    "encoder_zs": "obs to the state's embedding zs",
+    "encoder_zsa": "obs and actions to their embedding zsa",
+}
 FILES = {
-    "policy.onnx": "obs [B, S] to actions [B, A], for onnxruntime",
-    "policy_batch1.onnx": "the same for one observation at a time",
-    "policy.pt": "the same as TorchScript, for LibTorch",
-    "policy.pt2": "the same as torch.export writes it, with source paths; loading it unpickles",
-    "policy.h": "the same as a C++ header with the weights in it; only its sum is checked",
-    "encoder_zs.onnx": "obs to the state's embedding zs",
-    "encoder_zs.pt": "the same as TorchScript",
-    "encoder_zsa.onnx": "obs and actions to their embedding zsa",
-    "encoder_zsa.pt": "the same as TorchScript",
+    f"{graph}{file.ending}": f"{what}, {file.text}"
+    for graph, what in GRAPHS.items()
+    for file in GRAPH_FILES
+} | {
     "policy.safetensors": "the weights, for td7's own C++ runtime",
     "vectors.safetensors": "observations of real rollouts and extreme ones, and all outputs",
 }

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from td7.deploy.backends import Run
+from td7.deploy.formats import Run
 from td7.envs import make_simulations
-from td7.policy.module import PolicyModule
 from td7.torch_settings import environment_settings
 
 STEPS = 10  # a trained runner is chaotic: rounding grows to 2e-5 in 10 steps, to 1e-2 in 25
@@ -28,22 +27,6 @@ class Driven:
 
 
 @environment_settings()
-def check_fits(env: str, policy: PolicyModule) -> None:
-    """Raise ValueError for an environment of other sizes or bounds than the policy's."""
-    simulations = make_simulations(env, 1)
-    try:
-        obs, action = simulations.observation_space, simulations.action_space
-    finally:
-        simulations.close()
-    sizes = policy.obs_size, policy.action_size
-    if (obs.shape[0], action.shape[0]) != sizes:
-        given = obs.shape[0], action.shape[0]
-        raise ValueError(f"env must be of {sizes} observations and actions, {env} is of {given}")
-    bounds = policy.low.numpy(), policy.high.numpy()
-    if not all(map(np.array_equal, bounds, (np.float32(action.low), np.float32(action.high)))):
-        raise ValueError(f"env must have the policy's action bounds, {env} has {action}")
-
-
 @environment_settings()
 def drive(env: str, act: Run, steps: int = STEPS, seed: int = 0) -> Driven:
     """Run an episode for at most so many steps; the environment's code is run as `env` names it."""

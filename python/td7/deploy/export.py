@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from safetensors.torch import save
@@ -24,9 +24,8 @@ from td7.deploy.bundle import (
 )
 from td7.deploy.bundle_readme import readme
 from td7.deploy.closed_loop import WHOLE_EPISODE, drive
-from td7.deploy.cpp_source import write_cpp
-from td7.deploy.graph_files import write_exported, write_onnx, write_torchscript
-from td7.deploy.onnx_opset import checked_opset
+from td7.deploy.formats import FORMATS, Graph
+from td7.deploy.formats.onnx_opset import checked_opset
 from td7.deploy.vectors import make_vectors
 from td7.deploy.verify import largest_difference, verify
 from td7.envs.signals import Signals, signals
@@ -42,7 +41,6 @@ from td7.run.folder import read_settings
 from td7.run.policies import Which, policy_of_run
 from td7.torch_settings import environment_settings
 
-Format = Literal["onnx", "torchscript", "torch-export", "cpp"]
 ONNX = ("onnx", "onnxscript", "onnxruntime")
 PACKAGES = ("td7", "torch", "onnx", "onnxruntime", "gymnasium", "mujoco")
 
@@ -52,7 +50,7 @@ def export(
     out: str | Path,
     *,
     seed: int | None = None,
-    formats: Sequence[Format] = ("onnx", "torchscript"),
+    formats: Sequence[str] = ("onnx", "torchscript"),
     which: Which | None = None,
     untrained: bool = False,
     env: str | None = None,
@@ -72,10 +70,10 @@ def export(
     when `out` exists.
     """
     run, out = Path(run).absolute(), checked_path(out, "out", NEW_NAME).absolute()
-    unknown = [item for item in formats if item not in get_args(Format)]
+    unknown = [item for item in formats if item not in FORMATS]
     if unknown or not formats:
         given = ", ".join(unknown) or "nothing"
-        raise ValueError(f"format must be of {', '.join(get_args(Format))}, got {given}")
+        raise ValueError(f"format must be of {', '.join(FORMATS)}, got {given}")
     if checked_opset(opset) is not None and "onnx" not in formats:
         raise ValueError(f"opset is ONNX's: format must have onnx, got {', '.join(formats)}")
     if out.exists():
@@ -105,7 +103,7 @@ def export(
 
 
 def write_bundle(
-    policy: Policy, folder: Path, formats: Sequence[Format], opset: int | None = None
+    policy: Policy, folder: Path, formats: Sequence[str], opset: int | None = None
 ) -> None:
     """Write weights, graphs, test vectors, README and the manifest into an empty folder."""
     env = policy.metadata["env"]
@@ -122,8 +120,6 @@ def write_bundle(
     }
     write_file(folder / WEIGHTS, save(dict(policy.module.state_dict())))
     write_file(folder / VECTORS, save(vectors))
-    if "cpp" in formats:
-        write_file(folder / "policy.h", write_cpp(policy.module).encode())
     _write_graphs(policy, vectors, folder, formats, facts | _mjlab(known), opset)
     names = [path.name for path in folder.iterdir()]
     write_file(folder / README, readme(facts, names, len(vectors["obs"])).encode())
@@ -134,22 +130,15 @@ def _write_graphs(
     policy: Policy,
     vectors: Mapping[str, Tensor],
     folder: Path,
-    formats: Sequence[Format],
+    formats: Sequence[str],
     facts: Mapping[str, Any],
     opset: int | None,
 ) -> None:
-    for name, (graph, inputs, output) in graphs(policy.module).items():
-        arguments = tuple(vectors[key] for key in inputs)
-        if "onnx" in formats:
-            batches = {"": arguments, "_batch1": tuple(each[:1] for each in arguments)}
-            for ending, rows in batches.items():
-                where = folder / f"{name}{ending}.onnx"
-                kind: Any = {"any_batch": ending == "", "facts": facts, "opset": opset}
-                write_onnx(graph, rows, inputs, output, where, **kind)
-        if "torchscript" in formats:
-            write_torchscript(graph, arguments, folder / f"{name}.pt")
-        if "torch-export" in formats:
-            write_exported(graph, arguments, folder / f"{name}.pt2")
+    for name, (module, inputs, output) in graphs(policy.module).items():
+        graph = Graph(module, tuple(vectors[key] for key in inputs), inputs, output, facts, opset)
+        for file in (file for chosen in formats for file in FORMATS[chosen]):
+            if name == "policy" or not file.policy_only:
+                file.write(graph, folder / f"{name}{file.ending}")
 
 
 def _variants(

@@ -9,10 +9,12 @@ from time import perf_counter_ns
 import numpy as np
 import torch
 
-from td7.deploy.backends import BFLOAT16, Float32, Run, open_policies
-from td7.deploy.closed_loop import STEPS, TOLERANCE, check_fits, disagreement
+from td7.deploy.backends import BFLOAT16, open_policies
+from td7.deploy.closed_loop import STEPS, TOLERANCE, disagreement
+from td7.deploy.formats import Float32, Run
 from td7.deploy.verify import Bundle
 from td7.envs import absolute_name
+from td7.run.environment import check_fits
 
 CALLS = 2000
 WARMUP = 200

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from td7.deploy.backends import BFLOAT16, Run, open_files, open_policies
+from td7.deploy.backends import BFLOAT16, open_files, open_policies
 from td7.deploy.bundle import (
     README,
     SCHEMA,
@@ -23,6 +23,7 @@ from td7.deploy.bundle import (
     graphs,
     is_read,
 )
+from td7.deploy.formats import Run
 from td7.files.json_checks import naming
 from td7.files.manifest import OWN, compare
 from td7.files.path_names import checked_path

@@ -6,8 +6,9 @@ import dataclasses
 import os
 from pathlib import Path
 
-from td7.deploy.closed_loop import check_fits
-from td7.envs import absolute_name
+import numpy as np
+
+from td7.envs import absolute_name, make_simulations
 from td7.envs.source import code_folder, find_again
 from td7.policy.module import PolicyModule
 from td7.run.folder import RunSettings
@@ -47,3 +48,19 @@ def env_of_run(
         if folder
     ]
     return find_again(settings.env, list(dict.fromkeys(folders)))
+
+
+def check_fits(env: str, policy: PolicyModule) -> None:
+    """Raise ValueError for an environment of other sizes or bounds than the policy's."""
+    simulations = make_simulations(env, 1)
+    try:
+        obs, action = simulations.observation_space, simulations.action_space
+    finally:
+        simulations.close()
+    sizes = policy.obs_size, policy.action_size
+    if (obs.shape[0], action.shape[0]) != sizes:
+        given = obs.shape[0], action.shape[0]
+        raise ValueError(f"env must be of {sizes} observations and actions, {env} is of {given}")
+    bounds = policy.low.numpy(), policy.high.numpy()
+    if not all(map(np.array_equal, bounds, (np.float32(action.low), np.float32(action.high)))):
+        raise ValueError(f"env must have the policy's action bounds, {env} has {action}")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from td7.deploy.formats.format import Graph, GraphFile
 from td7.policy.acting import acts_in_cpp
 from td7.policy.module import PolicyModule
 from td7.policy.native import Precision
@@ -133,3 +135,18 @@ def _lines(numbers: Iterator[str]) -> str:
     texts = list(numbers)
     rows = (texts[i : i + 8] for i in range(0, len(texts), 8))
     return "\n".join(f"      {', '.join(row)}," for row in rows)
+
+
+def _write(graph: Graph, path: Path) -> None:
+    assert isinstance(graph.module, PolicyModule)
+    path.write_text(write_cpp(graph.module))
+
+
+FILES = (
+    GraphFile(
+        ".h",
+        "as a C++ header with the weights in it; only its sum is checked",
+        _write,
+        policy_only=True,
+    ),
+)
