@@ -11,6 +11,7 @@ from pathlib import Path
 
 import processor_kind
 import pytest
+from test_replay_cpp import COMPILER
 
 from td7.extension import core
 
@@ -36,6 +37,22 @@ random = np.random.default_rng(0)
 for n in (0, 1, 2, 3, 31, 32, 33, 100):
     for x in random.standard_normal((2000, n)):
         assert core.norm(x) == np.linalg.norm(x), (n, x)
+"""
+COMPILED = """
+import os, sys
+import torch
+from td7.agent.execution import compiled
+
+def sums(x):
+    return (2 * x + 1).abs().sum(-1), x.clamp(-1, 1)
+
+torch.set_num_threads(1)
+x = torch.randn(16, 37, generator=torch.Generator().manual_seed(0))
+for capability in sys.argv[1:]:
+    os.environ["ATEN_CPU_CAPABILITY"] = capability  # read whenever torch compiles
+    torch._dynamo.reset()
+    for got, wanted in zip(compiled(sums, "compiled")(x), sums(x), strict=True):
+        torch.testing.assert_close(got, wanted)
 """
 
 pytestmark = pytest.mark.skipif(
@@ -73,6 +90,15 @@ def test_results_hold_on_a_processor_with_fewer_instructions(kind):
         **processor_kind.environment(kind),
     )
     assert " passed" in said
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C++ compiler is installed")
+@pytest.mark.skipif(len(core.instruction_sets()) < 3, reason="needs AVX-512 beside AVX2")
+def test_code_compiled_for_one_cpu_is_not_reused_on_another(tmp_path):
+    passes(
+        ["-c", COMPILED, "avx512", "avx2", "avx512"],
+        TORCHINDUCTOR_CACHE_DIR=str(tmp_path),
+    )
 
 
 @pytest.mark.skipif(processor_kind.openblas_kernels() is None, reason="numpy has another BLAS")

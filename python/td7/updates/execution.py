@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 import torch._dynamo
+from torch._inductor.cpu_vec_isa import pick_vec_isa
 
 from td7.config import Execution, Precision, ReplayPlace
 
@@ -43,7 +44,7 @@ def compiled(function: F, execution: Execution) -> F:
     """Return the function as it is to be run; all learners share what was compiled."""
     if execution not in ("compiled", "graph"):
         return function
-    as_graph = torch.compile(function, fullgraph=True, dynamic=False)
+    as_graph = torch.compile(function, fullgraph=True, dynamic=False, options=_vector_width())
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
@@ -53,6 +54,15 @@ def compiled(function: F, execution: Execution) -> F:
             return as_graph(*args)
 
     return cast(F, call)
+
+
+def _vector_width() -> dict[str, Any]:
+    """Return the vector width that torch would choose for this CPU, as an option of torch.compile.
+
+    torch keeps its loops, written for one width, in a cache whose key has the options but not the
+    CPU: on a CPU of another width it would reuse them and compute wrong numbers.
+    """
+    return {"cpp.simdlen": pick_vec_isa().bit_width()}
 
 
 @contextlib.contextmanager
