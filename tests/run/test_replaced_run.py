@@ -189,7 +189,7 @@ def test_overwriting_again_after_a_kill_keeps_the_old_run_until_the_new_one_is_s
             with pytest.raises(Killed):
                 td7.train("Toy/Ending-v0", run=old, **NEW)
             assert (old.out / ASIDE / "config.json").is_file()
-    monkeypatch.setattr(session, "run_turns", _no_room)
+    monkeypatch.setattr(session, "one_after_another", _no_room)
     with pytest.raises(OSError, match="no room"):
         td7.train("Toy/Ending-v0", run=old, **NEW)
     assert files(old.out) == before

@@ -8,6 +8,7 @@ from test_resume import assert_same
 import td7
 import toy_envs
 from conftest import TOY_RUN
+from td7 import torch_settings
 from td7.rollout import open_rollouts
 from td7.torch_settings import environment_settings, run_settings, update_settings
 from td7.updates.learner import Learner
@@ -46,6 +47,7 @@ def as_before():
     torch.set_float32_matmul_precision("highest")
     torch.set_autocast_enabled("cpu", False)
     torch.autograd.set_detect_anomaly(False)
+    torch_settings._of_environments.clear()
 
 
 def change(*names):

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import td7
+import toy_envs
 from td7.envs import SimulationError
 from td7.run import state as run_state
 from td7.run.metrics import read_metrics
@@ -138,3 +139,21 @@ def test_a_failed_loss_ends_the_run_with_its_state_saved(
     with pytest.raises(NonFiniteLossError, match=r"seed .: the critic loss of update .* got nan"):
         td7.train("Toy/Point-v0", seeds=SEEDS, total_steps=400, config=small_config(), run=run)
     assert (run.out / "state" / "manifest.json").exists()
+
+
+def test_environments_that_change_torchs_default_type_leave_the_other_turn_alone(
+    in_two_turns, small_config, quiet, monkeypatch
+):
+    options = {"seeds": SEEDS, "total_steps": 300, "config": small_config()}
+    td7.train("Toy/Point-v0", run=quiet("wanted"), **options)
+    step = toy_envs.Point.step
+
+    def changing(env, action):
+        torch.set_default_dtype(torch.float64)
+        time.sleep(0.0005)  # the other turn trains meanwhile
+        return step(env, action)
+
+    monkeypatch.setattr(toy_envs.Point, "step", changing)
+    td7.train("Toy/Point-v0", run=quiet("changed"), **options)
+    assert torch.get_default_dtype() == torch.float32
+    assert saved(quiet("changed")) == saved(quiet("wanted"))

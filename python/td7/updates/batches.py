@@ -76,7 +76,10 @@ class HostBatches:
         self._chosen = np.array(members, np.int64) + self.first
         self._buffer = TensorBatch(len(members), *sizes, device=learner.device)
         pinned = learner.device.type == "cuda"
-        self._errors = torch.empty(learner.members, sizes[0], pin_memory=pinned)
+        # types are named: another thread's environments may change the process's default
+        self._errors = torch.empty(
+            learner.members, sizes[0], dtype=torch.float32, pin_memory=pinned
+        )
         self._alive = torch.empty(learner.members, dtype=torch.bool, pin_memory=pinned)
         # the row of each member of the group; who takes no part sees another's batch
         rows = [self._members.index(m) if m in members else 0 for m in range(learner.members)]
@@ -144,7 +147,7 @@ class DeviceBatches:
             (AHEAD, members, size, replay.action_size), dtype=learner.dtype, device=learner.device
         )
         self._taken = torch.zeros(1, dtype=torch.int64, device=learner.device)
-        self._uniforms = torch.empty(0)
+        self._uniforms = torch.empty(0, dtype=torch.float64)
         self._draws = _Draws(learner, replay, 0)
 
     @property

@@ -38,7 +38,9 @@ class Group:
         self._moved: set[int] = set()  # members whose targets moved in this burst
         self._ready = learner.config.execution != "compiled"
         self._first: tuple[Batch, Tensor] | None = None  # drawn, but not used yet
-        self._obs = self._seen = torch.empty(0)  # of the last update; of the last one of each
+        self._obs = self._seen = torch.empty(
+            0, dtype=learner.dtype
+        )  # of the last update; of the last one of each
         config, period = learner.config, learner.algorithm.target_period
         self._graph: PeriodGraph | None = None
         if config.execution == "graph" and period % config.policy_period == 0:

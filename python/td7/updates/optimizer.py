@@ -23,7 +23,7 @@ class MemberAdam:
         self.exp_avg_sq = [torch.zeros_like(p) for p in self.parameters]
         # every tensor has a step count of its own: the kernel advances each of them
         members, device = self.parameters[0].shape[0], self.parameters[0].device
-        self.steps = torch.zeros(members, len(self.parameters), device=device)
+        self.steps = torch.zeros(members, len(self.parameters), dtype=torch.float32, device=device)
         self._step_rows = [list(row) for row in self.steps.unbind(0)]
         state = ([p.detach() for p in self.parameters], self.exp_avg, self.exp_avg_sq)
         self._rows = [_member_rows(tensors) for tensors in state]
