@@ -42,24 +42,31 @@ _SETTINGS: dict[str, _Setting] = {
         lambda both: torch.autograd.set_detect_anomaly(*both),
     ),
 }
-# what updates need, whoever calls; the rest is the caller's choice
+# what updates need, whoever calls; the rest is the caller's choice. All of it is the thread's own:
+# environments may run in another thread meanwhile
 _OF_UPDATES = {
     "gradients": True,
-    "default dtype": torch.float32,
     "default device": torch.device("cpu"),
     "autocast": (False, False),
 }
+_OF_RUNS = _OF_UPDATES | {"default dtype": torch.float32}
 _of_environments: dict[str, Any] = {}  # where environment code wants others than the run
 
 
 @contextmanager
 def update_settings() -> Iterator[dict[str, Any]]:
-    """Run updates with gradients, float32, the CPU as default device and no autocast.
+    """Run updates with gradients, the CPU as default device and no autocast.
 
     Gives the settings that were others; at the end they are set again.
     """
-    before = _changed(_OF_UPDATES)
-    _set(_OF_UPDATES)
+    with _settings(_OF_UPDATES) as before:
+        yield before
+
+
+@contextmanager
+def _settings(wanted: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    before = _changed(wanted)
+    _set(wanted)
     leaves_inference = torch.is_inference_mode_enabled()
     try:
         with torch.inference_mode(False) if leaves_inference else nullcontext():
@@ -73,7 +80,7 @@ def run_settings() -> Iterator[None]:
     """Run everything but environment code as updates need it; environments keep the caller's."""
     kept = dict(_of_environments)
     try:
-        with update_settings() as before:
+        with _settings(_OF_RUNS) as before:
             _of_environments.update(before)
             yield
     finally:
