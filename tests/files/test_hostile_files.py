@@ -87,9 +87,9 @@ def test_sizes_are_checked_before_weights_are_made(run, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"actor.l3.weight": None}, "not those of a TD7 policy: 'actor.l3.weight'"),
-        ({"more": torch.zeros(1)}, "not those of a TD7 policy"),
-        ({"encoder.zs1.weight": torch.zeros(3)}, "not those of a TD7 policy"),
+        ({"actor.l3.weight": None}, "not those of a policy: 'actor.l3.weight'"),
+        ({"more": torch.zeros(1)}, "not those of a policy"),
+        ({"encoder.zs1.weight": torch.zeros(3)}, "not those of a policy"),
         ({"encoder.zs1.weight": torch.zeros(0, 3)}, "a size is 0"),
         ({"encoder.zs1.weight": torch.zeros(3, 10**6)}, "actor.l0.weight must be [3, 1000000]"),
         ({"actor.l3.bias": torch.zeros(2, 1)}, "actor.l3.bias must be [2], got [2, 1]"),

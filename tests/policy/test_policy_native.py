@@ -210,7 +210,7 @@ def test_bad_sizes_and_precisions_are_refused_by_name():
         core.Policy(3, 1, 0, 8, 8)
     with pytest.raises(ValueError, match="precision must be float32 or bfloat16, got float16"):
         core.Policy(3, 1, 8, 8, 8, "float16")
-    with pytest.raises(ValueError, match="the weights are not those of a TD7 policy"):
+    with pytest.raises(ValueError, match="the weights are not those of a policy"):
         NativePolicy({})
 
 
