@@ -86,7 +86,7 @@ def test_a_run_stopped_before_its_first_evaluation_is_evaluated_and_exported(
         "over 1 episodes; policy saved at: updates 0, env steps 0, no checkpoint score yet"
     )
     for which in ("checkpoint", "current"):
-        bundle = ["-o", str(tmp_path / which), f"--which={which}", "--format=cpp"]
+        bundle = ["-o", str(tmp_path / which), f"--which={which}", "--format=cpp", "--untrained"]
         with pytest.raises(SystemExit) as ended:
             main(["export", str(run.out), *bundle])
         assert ended.value.code == 0

@@ -108,7 +108,7 @@ class Report:
             link_policies(self.folder, self.run.settings.seeds)
 
     def wall_s(self) -> float:
-        """Return the seconds that the run has taken, earlier sittings included."""
+        """Return the seconds that the run has taken, earlier sessions included."""
         return self.run.wall_s + time.monotonic() - self._start
 
     def updates(self, members: Sequence[int], count: int) -> None:

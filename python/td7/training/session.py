@@ -1,7 +1,8 @@
-"""A sitting of a run: its loop, with reports, signals and saves, until it ends or is stopped."""
+"""One session of a run: loop, reports, signals and saves, until it finishes or is stopped."""
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -87,7 +88,7 @@ def sit(state: RunState, folder: Path, run: RunConfig, notes: Sequence[str] = ()
         drop_replaced(folder)
         report.finish()
         if not state.finished():
-            report.say(f"stopped; continue with: td7 train --resume {folder}")
+            report.say(f"stopped; continue with: td7 train --resume {shlex.quote(str(folder))}")
     policies = {
         seed: state.policy(member, state.collector.env_steps[member])
         for member, seed in enumerate(state.settings.seeds)
