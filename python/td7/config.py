@@ -78,10 +78,10 @@ class LearningConfig:
     exploration_noise: float = _number(0.1, 0.0)
     """Standard deviation of the noise on collected actions, in units of [-1, 1]."""
     warmup_steps: int = _number(25_000, 0)
-    """Uniformly random steps; learning starts after the first wave of episodes past them."""
+    """Uniformly random steps. Then learning starts: at once, or with assessments at the end of the
+    episodes under way."""
     num_envs: int = _number(1, 1, 2**16)
-    """Environments of a seed that run at once: no more than an assessment wants episodes
-    (--assessment-episodes, then --late-assessment-episodes), or single steps."""
+    """Parallel environments per seed. An assessment uses at most as many as it has episodes."""
 
     # --- Environment ---
     max_episode_steps: int = _number(0, 0, 2**31 - 1)
@@ -103,7 +103,7 @@ class LearningConfig:
     eval_every: int = _number(5_000, 1)
     """Environment steps between two evaluations; offline, updates."""
     eval_episodes: int = _number(10, 0, 2**16)
-    """Episodes of an evaluation; 0 for no evaluations: the curve is that of the assessments."""
+    """Episodes of an evaluation. 0: no evaluations, the curve is of the training episodes."""
     eval_in_training_env: bool = False
     """Evaluate in the first environment that collects, between its episodes, one episode after the
     other: for a robot that can be opened once. An evaluation that falls due within an episode waits
@@ -202,9 +202,9 @@ class TD3Config(LearningConfig):
     """Share by which targets move towards their networks, at each of the actor's updates."""
 
     # --- Networks ---
-    critic_hidden: int = _number(256, 1)
+    critic_hidden: int = _number(256, 1, _MOST_UNITS)
     """Hidden units of each critic layer."""
-    actor_hidden: int = _number(256, 1)
+    actor_hidden: int = _number(256, 1, _MOST_UNITS)
     """Hidden units of each actor layer."""
     critic_lr: float = _number(3e-4, 0.0, 1.0)
     """Adam's learning rate for the critics."""

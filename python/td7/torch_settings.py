@@ -76,6 +76,13 @@ def _settings(wanted: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
+def policy_settings() -> Iterator[None]:
+    """Run a policy as a run would have it, also amid environment code."""
+    with _settings(_OF_RUNS | {"matrix products": "highest"}):
+        yield
+
+
+@contextmanager
 def run_settings() -> Iterator[None]:
     """Run everything but environment code as updates need it; environments keep the caller's."""
     kept = dict(_of_environments)

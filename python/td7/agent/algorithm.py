@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 Values = Mapping[str, Tensor]
-Acting = Mapping[str, Mapping[str, str]]
+ActingNetworks = Mapping[str, Mapping[str, str]]  # which policy -> its part -> network
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Algorithm(Protocol):
         """Share of the source in a moved target; 1 copies it."""
 
     @property
-    def acting(self) -> Acting:
+    def acting(self) -> ActingNetworks:
         """Networks that act, by part of the policy: `current`, and `checkpoint` if there is one."""
 
     @property

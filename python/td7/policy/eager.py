@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from td7.policy.module import PolicyModule
+from td7.torch_settings import policy_settings
 
 
 class EagerPolicy:
@@ -30,13 +31,13 @@ class EagerPolicy:
     def normalised(self, obs: ArrayLike) -> NDArray[np.float32]:
         """Return the actions [n, A] in [-1, 1] for obs [n, S]."""
         rows = torch.from_numpy(np.ascontiguousarray(obs, np.float32))
-        with torch.inference_mode():
+        with policy_settings(), torch.inference_mode():
             return torch.cat([self.module.normalised(row) for row in rows.split(1)]).numpy()
 
     def to_env(self, action: ArrayLike) -> NDArray[np.float32]:
         """Return actions [n, A] in [-1, 1] in the environment's units, within its bounds."""
         rows = torch.from_numpy(np.ascontiguousarray(action, np.float32))
-        with torch.inference_mode():
+        with policy_settings(), torch.inference_mode():
             return self.module.to_env(rows).numpy()
 
     def __call__(self, obs: ArrayLike) -> NDArray[np.float32]:

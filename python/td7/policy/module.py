@@ -23,8 +23,8 @@ class PolicyModule(nn.Module):
     def __init__(self, obs_size: int, action_size: int) -> None:
         super().__init__()
         self.obs_size, self.action_size = obs_size, action_size
-        self.register_buffer("low", -torch.ones(action_size))
-        self.register_buffer("high", torch.ones(action_size))
+        self.register_buffer("low", -torch.ones(action_size, dtype=torch.float32))
+        self.register_buffer("high", torch.ones(action_size, dtype=torch.float32))
 
     @property
     def parts(self) -> list[str]:

@@ -164,6 +164,10 @@ def _check_together(member: dict[str, Any], where: str, settings: RunSettings, t
     integer(0, late if debt else late - 1)(rule["episodes"], f"{where}.rule.episodes")
     if member["learning"] and not config.use_checkpoints:
         exactly([])(member["wave"], f"{where}.wave")
+        for name in ("debt", "episodes"):
+            exactly(0)(rule[name], f"{where}.rule.{name}")
+        if "uncounted" in member:
+            raise ValueError(f"{where}.uncounted must be left out: there are no assessments")
     if "uncounted" in member:  # a wave that has ended: no other one begins before it is assessed
         exactly(0)(debt, f"{where}.debt")
         exactly([])(member["wave"], f"{where}.wave")

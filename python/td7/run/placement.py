@@ -36,6 +36,10 @@ def decided(settings: RunSettings, obs_size: int, action_size: int) -> RunSettin
     member_bytes = device_bytes(config.buffer_capacity, obs_size, action_size)
     replay = choose_replay(config.replay, member_bytes, len(settings.seeds), free_bytes(device))
     execution = choose_execution(config.execution, device, replay, updates)
+    single_steps = not (settings.offline or config.use_checkpoints)
+    if single_steps and config.execution == "auto" and config.num_envs < config.policy_period:
+        # a graph is of a whole policy period, and no burst has as many updates
+        execution = "compiled" if execution == "graph" else execution
     config = dataclasses.replace(config, execution=execution, replay=replay)
     return dataclasses.replace(settings, config=config)
 

@@ -73,6 +73,7 @@ def _current_policy(run: Path, settings: RunSettings, member: int, checkpoint: P
         settings.config,
         device="cpu",
         group_size=len(settings.seeds),
+        offline=settings.offline,
     )
     _, counters = read_learner(run, learners)
     weights = learners.policy_weights(member, "current")

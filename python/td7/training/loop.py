@@ -47,6 +47,7 @@ def collect(run: RunState, members: Sequence[int], report: Report, breaks: Break
         report.progress.env_steps[:] = env_steps
         if all(member.learning for member in run.members):
             report.progress.learning_started()
+        evaluate_settled(run, members, report, breaks)
         members = [m for m in members if run.members[m].debt == 0 and env_steps[m] < total]
         if breaks() or not members:
             return
@@ -60,11 +61,11 @@ def collect(run: RunState, members: Sequence[int], report: Report, breaks: Break
             left = steps_left(run, members, breaks)
             run.collector.run(policies, behaviours(run), left, breaks)
         except RuntimeError as error:  # of a simulation, or raised by its code
-            failure = error
+            failure = run.count_failure(error)
         for member in members:  # a member whose wave is whole continues as it would alone
             count_wave(run, member, report, breaks)
         if failure is not None:
-            raise run.count_failure(failure)
+            raise failure
 
 
 def steps_left(run: RunState, members: Sequence[int], breaks: Breaks) -> list[int]:
@@ -74,7 +75,8 @@ def steps_left(run: RunState, members: Sequence[int], breaks: Breaks) -> list[in
     left = [0] * len(run.members)
     for member in members:
         taken = run.collector.env_steps[member]
-        left[member] = min(most, total - taken, run.until_learning(member) or total)
+        until_learning = run.until_learning(member)
+        left[member] = min(most, total - taken, total if until_learning is None else until_learning)
     return left
 
 
@@ -112,13 +114,12 @@ def count_wave(run: RunState, member: int, report: Report, breaks: Breaks) -> No
     """Assess the episodes of a wave that has ended, or end the warm-up."""
     # evaluations that fell due before the wave's last step know nothing of its outcome
     env_steps, mine = run.collector.env_steps[member], run.members[member]
-    run.collector.finish(member)
-    if not evaluate_through(run, member, env_steps - 1, report, breaks):
-        return  # a stop, or an episode under way: nothing is assessed
     if run.until_learning(member) == 0:
         run.collector.leave_wave(member)
         mine.learning = True
-        return
+    run.collector.finish(member)
+    if not evaluate_through(run, member, env_steps - 1, report, breaks):
+        return  # a stop, or an episode under way: nothing is assessed
     episodes, run.collector.uncounted[member] = run.collector.uncounted[member], []
     if not episodes:
         return

@@ -29,7 +29,14 @@ def offline_loop(
         owing = [member for member in members if run.members[member].debt > 0]
         try:
             yield owing
-        finally:
-            for member in owing:
-                if run.members[member].debt == 0:
-                    report.learning(member)
+        except Exception:
+            _report(run, owing, report)
+            raise
+        _report(run, owing, report)
+
+
+def _report(run: RunState, owing: Sequence[int], report: Report) -> None:
+    """Report the members whose burst is complete."""
+    for member in owing:
+        if run.members[member].debt == 0:
+            report.learning(member)

@@ -48,9 +48,11 @@ class Report:
             self.say("tensorboard is not installed: metrics go to metrics.jsonl alone")
         settings = self.run.settings
         if self.run.rollouts.max_episode_steps is None:
+            waits = settings.config.learning_starts_with_episode
+            learns_late = ", and nothing is learned before the first ends" if waits else ""
             self.say(
-                f"{settings.env} has no time limit: an episode may never end, and nothing is "
-                "learned before the first ends. Episodes of evaluations are cut after "
+                f"{settings.env} has no time limit: an episode may never end{learns_late}. "
+                "Episodes of evaluations are cut after "
                 f"{settings.config.eval_max_steps:,} steps (--eval-max-steps); "
                 "--max-episode-steps truncates all episodes"
             )
@@ -152,9 +154,10 @@ class Report:
             "rollout/ep_len_mean": float(np.mean([e.length for e in episodes])),
             "rollout/assessment_episodes": len(episodes),
             "rollout/assessment_steps": sum(e.length for e in episodes),
-            "checkpoint/score": mine.rule.best_min_return,
-            "checkpoint/age_steps": env_steps - mine.checkpoint_steps,
         }
+        if run.settings.config.use_checkpoints:
+            row["checkpoint/score"] = mine.rule.best_min_return
+            row["checkpoint/age_steps"] = env_steps - mine.checkpoint_steps
         self._assessed[member] = row["rollout/ep_rew_mean"]
         episodes.clear()
         self._learning(member, row)

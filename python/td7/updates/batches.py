@@ -40,7 +40,7 @@ class Batches(Protocol):
         """Take the TD errors [P, B] of the members that are alive bool [P]."""
 
     def settle(self) -> bool:
-        """See to it that the next batch is drawn by these errors; False if it knows of a death."""
+        """Write these TD errors to the priorities. Return False if a member has failed."""
 
     def reset_max_priority(self, members: Sequence[int]) -> None:
         """Recompute the maximum priority of these members."""
@@ -116,7 +116,7 @@ class HostBatches:
         return bool(alive.all())
 
     def reset_max_priority(self, members: Sequence[int]) -> None:
-        """Recompute the maximum priority of these members, unless they died."""
+        """Recompute the maximum priority of these members, unless they have failed."""
         if self.replay.alpha == 0:
             return
         alive = [m + self.first for m in members if self._alive[m]]
@@ -152,7 +152,7 @@ class DeviceBatches:
 
     @property
     def generation(self) -> int:
-        """That of the replay: its tensors moved, or its tree, and so the draws, grew a level."""
+        """Changes when the replay's tensors were reallocated, or its tree gained a level."""
         return self.replay.generation
 
     def begin(self, members: Sequence[int], count: int) -> int:
@@ -200,7 +200,7 @@ class DeviceBatches:
         return True
 
     def reset_max_priority(self, members: Sequence[int]) -> None:
-        """Recompute the maximum priority of these members, unless they died."""
+        """Recompute the maximum priority of these members, unless they have failed."""
         if self.replay.alpha > 0:
             self.replay.reset_max_priority(where=self.learner.alive(members))
 

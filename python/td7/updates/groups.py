@@ -191,5 +191,8 @@ class Group:
                 self._stream = torch.cuda.Stream()
             # the stream on which transitions were added
             self._stream.wait_stream(torch.cuda.default_stream())
-            with torch.cuda.stream(self._stream):
-                yield
+            try:
+                with torch.cuda.stream(self._stream):
+                    yield
+            finally:  # metrics are read there
+                torch.cuda.default_stream().wait_stream(self._stream)

@@ -195,7 +195,7 @@ class Learner:
 
     @torch.no_grad()
     def _update_targets(self, members: Sequence[int]) -> None:
-        """Move the targets of these members on, in the paper's order."""
+        """Move the targets of these members, in the algorithm's order."""
         due, algorithm = self.alive(members), self.algorithm
         for target, source in algorithm.targets:
             _move_where(due, self.network(source), self.network(target), algorithm.tau)

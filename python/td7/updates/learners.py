@@ -44,7 +44,7 @@ class Learners:
         return [count for group in self.groups for count in group.updates]
 
     def set_checkpoint(self, member: int) -> None:
-        """Make this member's current actor and fixed encoder its checkpoint."""
+        """Make this member's current policy its checkpoint, where the algorithm keeps one."""
         group, local = self._places[member]
         group.set_checkpoint(local)
 
@@ -54,7 +54,7 @@ class Learners:
         return group.policy_weights(local, which)
 
     def restart(self, *, new_checkpoints: bool) -> None:
-        """Count updates from 0 again; `new_checkpoints`: the current policies are to be those."""
+        """Reset the update counts; if `new_checkpoints`, make each current policy the checkpoint."""
         for group in self.groups:
             group.set_updates([0] * group.members)
         for member in range(len(self._places)) if new_checkpoints else ():

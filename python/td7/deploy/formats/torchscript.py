@@ -30,7 +30,7 @@ def open_torchscript(path: Path) -> Run:
 
 
 def _without_sources(path: Path) -> None:
-    """The same for TorchScript, whose archive keeps it in records of their own."""
+    """Leave out the source positions, which the archive keeps in records of their own."""
     whole = io.BytesIO(path.read_bytes())
     with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as new:
         for entry in old.infolist():
