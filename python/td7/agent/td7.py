@@ -89,11 +89,6 @@ class TD7:
     }
 
     def __init__(self, config: TD7Config, *, offline: bool = False) -> None:
-        if config.offline_loss != "td7" and not offline:
-            raise ValueError(
-                "TD7Config.offline_loss must be 'td7' where environments are stepped, got "
-                f"{config.offline_loss!r}"
-            )
         self.config = config
         self.rules = Rules.of(config, offline)
         self.target_period = config.target_update_period

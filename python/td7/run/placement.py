@@ -32,6 +32,11 @@ def decided(settings: RunSettings, obs_size: int, action_size: int) -> RunSettin
         raise ValueError(f"precision 'tf32' needs a CUDA device, got {settings.device!r}")
     if config.precision == "bf16" and device.type == "cpu":
         _check_bf16_speed()
+    cloning = getattr(config, "offline_loss", "td7")
+    if cloning != "td7" and not settings.offline:
+        raise ValueError(
+            f"TD7Config.offline_loss must be 'td7' where environments are stepped, got {cloning!r}"
+        )
     updates = settings.total_steps - (0 if settings.offline else config.warmup_steps)
     member_bytes = device_bytes(config.buffer_capacity, obs_size, action_size)
     replay = choose_replay(config.replay, member_bytes, len(settings.seeds), free_bytes(device))

@@ -54,7 +54,7 @@ class Learners:
         return group.policy_weights(local, which)
 
     def restart(self, *, new_checkpoints: bool) -> None:
-        """Reset the update counts; if `new_checkpoints`, make each current policy the checkpoint."""
+        """Reset the update counts; with `new_checkpoints`, make current policies checkpoints."""
         for group in self.groups:
             group.set_updates([0] * group.members)
         for member in range(len(self._places)) if new_checkpoints else ():
