@@ -1,6 +1,6 @@
-// rollout/tasks: what makers refuse, and that on small models of a user each task stays within its
-// rows, for sanitizers to see. That the numbers are Gymnasium's is tested from Python. Exits with 0
-// if all claims hold.
+// rollout/tasks: what MakeTask refuses, and that on small models of a user each task stays within
+// its rows, for sanitizers to see. That the numbers are Gymnasium's is tested from Python. Exits
+// with 0 if all claims hold.
 #include <mujoco/mujoco.h>
 
 #include <cmath>

@@ -1,4 +1,4 @@
-"""What csrc/rollout/tasks/defaults.cc says of Gymnasium's tasks is what Gymnasium does."""
+"""The defaults that csrc/rollout/tasks states for each task are those of Gymnasium."""
 
 import importlib
 import inspect
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import gymnasium
 import mujoco
+import numpy as np
 import pytest
 from test_controller import run
 from test_replay_cpp import COMPILER, ROOT
@@ -13,6 +14,8 @@ from test_replay_cpp import COMPILER, ROOT
 from td7.envs.native.engine import _arguments
 from td7.extension import core
 
+MUJOCO = Path(mujoco.__file__).parent
+NUMPY = Path(np.__file__).parent
 MODELS = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
 
 DEFAULTS = """
@@ -47,10 +50,19 @@ def test_the_defaults_of_every_task_are_gymnasium_s(tmp_path):
     if COMPILER is None:
         pytest.skip("no C++ compiler is installed")
     (tmp_path / "print.cc").write_text(DEFAULTS)
-    source = ROOT / "csrc" / "rollout" / "tasks" / "defaults.cc"
-    includes = [f"-I{ROOT / 'csrc'}", f"-I{Path(mujoco.__file__).parent / 'include'}"]
-    sources = [tmp_path / "print.cc", source]
-    run([COMPILER, "-std=c++17", *includes, *sources, "-o", tmp_path / "print"])
+    rollout = ROOT / "csrc" / "rollout"
+    sources = [
+        tmp_path / "print.cc",
+        rollout / "numpy_generator.cc",
+        rollout / "task_args.cc",
+        *rollout.glob("tasks/*.cc"),
+    ]
+    folders = [ROOT / "csrc", MUJOCO / "include", NUMPY / "_core" / "include"]
+    includes = [f"-I{folder}" for folder in folders]
+    (library,) = [*MUJOCO.glob("libmujoco.so.*"), *MUJOCO.glob("libmujoco.*.dylib")]
+    libraries = [NUMPY / "random" / "lib" / "libnpyrandom.a", library, f"-Wl,-rpath,{MUJOCO}"]
+    command = [COMPILER, "-std=c++17", *includes, *sources, *libraries]
+    run([*command, "-o", tmp_path / "print"])
     ids = core.task_ids()
     lines = run([tmp_path / "print", *ids]).splitlines()
     for env_id, line in zip(ids, lines, strict=True):

@@ -1,14 +1,13 @@
 // Ant-v5: run along x on four legs, with little control and soft contacts, at a healthy height.
 #include <cmath>
 #include <cstdint>
-#include <memory>
 
 #include "rollout/numpy_math.h"
 #include "rollout/tasks/info_fields.h"
-#include "rollout/tasks/makers.h"
 #include "rollout/tasks/model_checks.h"
 #include "rollout/tasks/reset_noise.h"
 #include "rollout/tasks/row_writer.h"
+#include "rollout/tasks/task_entry.h"
 
 namespace td7 {
 namespace {
@@ -126,8 +125,23 @@ class Ant final : public Task {
 
 }  // namespace
 
-std::unique_ptr<Task> MakeAnt(const mjModel& model, TaskArgReader* args) {
-  return std::make_unique<Ant>(model, args);
+TaskEntry AntTask() {
+  return {"Ant-v5",
+          &MakeOf<Ant>,
+          {"ant.xml",
+           1000,
+           {{"frame_skip", std::int64_t{5}},
+            {"forward_reward_weight", std::int64_t{1}},
+            {"ctrl_cost_weight", 0.5},
+            {"contact_cost_weight", 0.0005},
+            {"healthy_reward", 1.0},
+            {"main_body", std::int64_t{1}},
+            {"terminate_when_unhealthy", true},
+            {"healthy_z_range", Range{0.2, 1.0}},
+            {"contact_force_range", Range{-1.0, 1.0}},
+            {"reset_noise_scale", 0.1},
+            {"exclude_current_positions_from_observation", true},
+            {"include_cfrc_ext_in_observation", true}}}};
 }
 
 }  // namespace td7

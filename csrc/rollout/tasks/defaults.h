@@ -1,5 +1,5 @@
 // What Gymnasium gives to its -v5 tasks when nothing else is asked for, so that a program without
-// Python can make them.
+// Python can make them. Each task's file states its own; DefaultsOf is in registry.cc.
 #ifndef TD7_ROLLOUT_TASKS_DEFAULTS_H_
 #define TD7_ROLLOUT_TASKS_DEFAULTS_H_
 

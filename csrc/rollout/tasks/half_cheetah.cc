@@ -1,13 +1,12 @@
 // HalfCheetah-v5: run forward in the plane, with little control. Never ends by itself.
 #include <cstdint>
-#include <memory>
 
 #include "rollout/numpy_math.h"
 #include "rollout/tasks/info_fields.h"
-#include "rollout/tasks/makers.h"
 #include "rollout/tasks/model_checks.h"
 #include "rollout/tasks/reset_noise.h"
 #include "rollout/tasks/row_writer.h"
+#include "rollout/tasks/task_entry.h"
 
 namespace td7 {
 namespace {
@@ -73,8 +72,16 @@ class HalfCheetah final : public Task {
 
 }  // namespace
 
-std::unique_ptr<Task> MakeHalfCheetah(const mjModel& model, TaskArgReader* args) {
-  return std::make_unique<HalfCheetah>(model, args);
+TaskEntry HalfCheetahTask() {
+  return {"HalfCheetah-v5",
+          &MakeOf<HalfCheetah>,
+          {"half_cheetah.xml",
+           1000,
+           {{"frame_skip", std::int64_t{5}},
+            {"forward_reward_weight", 1.0},
+            {"ctrl_cost_weight", 0.1},
+            {"reset_noise_scale", 0.1},
+            {"exclude_current_positions_from_observation", true}}}};
 }
 
 }  // namespace td7

@@ -1,9 +1,8 @@
 // Hopper-v5: a planar walker that must keep its whole state within a range too.
 #include <cstdint>
-#include <memory>
 
-#include "rollout/tasks/makers.h"
 #include "rollout/tasks/planar_walker.h"
+#include "rollout/tasks/task_entry.h"
 
 namespace td7 {
 namespace {
@@ -29,8 +28,21 @@ class Hopper final : public PlanarWalker {
 
 }  // namespace
 
-std::unique_ptr<Task> MakeHopper(const mjModel& model, TaskArgReader* args) {
-  return std::make_unique<Hopper>(model, args);
+TaskEntry HopperTask() {
+  return {"Hopper-v5",
+          &MakeOf<Hopper>,
+          {"hopper.xml",
+           1000,
+           {{"frame_skip", std::int64_t{4}},
+            {"forward_reward_weight", 1.0},
+            {"ctrl_cost_weight", 0.001},
+            {"healthy_reward", 1.0},
+            {"terminate_when_unhealthy", true},
+            {"healthy_state_range", Range{-100.0, 100.0}},
+            {"healthy_z_range", Range{0.7, kInfinity}},
+            {"healthy_angle_range", Range{-0.2, 0.2}},
+            {"reset_noise_scale", 0.005},
+            {"exclude_current_positions_from_observation", true}}}};
 }
 
 }  // namespace td7

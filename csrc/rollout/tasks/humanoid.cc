@@ -1,13 +1,12 @@
 // Humanoid-v5: run along x on two legs, with little control and soft contacts, at a healthy height.
 #include <cstdint>
-#include <memory>
 
 #include "rollout/numpy_math.h"
 #include "rollout/tasks/humanoid_obs.h"
 #include "rollout/tasks/info_fields.h"
-#include "rollout/tasks/makers.h"
 #include "rollout/tasks/reset_noise.h"
 #include "rollout/tasks/row_writer.h"
+#include "rollout/tasks/task_entry.h"
 
 namespace td7 {
 namespace {
@@ -119,8 +118,25 @@ class Humanoid final : public Task {
 
 }  // namespace
 
-std::unique_ptr<Task> MakeHumanoid(const mjModel& model, TaskArgReader* args) {
-  return std::make_unique<Humanoid>(model, args);
+TaskEntry HumanoidTask() {
+  return {"Humanoid-v5",
+          &MakeOf<Humanoid>,
+          {"humanoid.xml",
+           1000,
+           {{"frame_skip", std::int64_t{5}},
+            {"forward_reward_weight", 1.25},
+            {"ctrl_cost_weight", 0.1},
+            {"contact_cost_weight", 5e-07},
+            {"contact_cost_range", Range{-kInfinity, 10.0}},
+            {"healthy_reward", 5.0},
+            {"terminate_when_unhealthy", true},
+            {"healthy_z_range", Range{1.0, 2.0}},
+            {"reset_noise_scale", 0.01},
+            {"exclude_current_positions_from_observation", true},
+            {"include_cinert_in_observation", true},
+            {"include_cvel_in_observation", true},
+            {"include_qfrc_actuator_in_observation", true},
+            {"include_cfrc_ext_in_observation", true}}}};
 }
 
 }  // namespace td7

@@ -1,13 +1,13 @@
 // HumanoidStandup-v5: get up from the ground, with little control and soft contacts. Never ends by
 // itself.
-#include <memory>
+#include <cstdint>
 
 #include "rollout/numpy_math.h"
 #include "rollout/tasks/humanoid_obs.h"
 #include "rollout/tasks/info_fields.h"
-#include "rollout/tasks/makers.h"
 #include "rollout/tasks/reset_noise.h"
 #include "rollout/tasks/row_writer.h"
+#include "rollout/tasks/task_entry.h"
 
 namespace td7 {
 namespace {
@@ -88,8 +88,22 @@ class HumanoidStandup final : public Task {
 
 }  // namespace
 
-std::unique_ptr<Task> MakeHumanoidStandup(const mjModel& model, TaskArgReader* args) {
-  return std::make_unique<HumanoidStandup>(model, args);
+TaskEntry HumanoidStandupTask() {
+  return {"HumanoidStandup-v5",
+          &MakeOf<HumanoidStandup>,
+          {"humanoidstandup.xml",
+           1000,
+           {{"frame_skip", std::int64_t{5}},
+            {"uph_cost_weight", std::int64_t{1}},
+            {"ctrl_cost_weight", 0.1},
+            {"impact_cost_weight", 5e-07},
+            {"impact_cost_range", Range{-kInfinity, 10.0}},
+            {"reset_noise_scale", 0.01},
+            {"exclude_current_positions_from_observation", true},
+            {"include_cinert_in_observation", true},
+            {"include_cvel_in_observation", true},
+            {"include_qfrc_actuator_in_observation", true},
+            {"include_cfrc_ext_in_observation", true}}}};
 }
 
 }  // namespace td7

@@ -1,13 +1,13 @@
 // InvertedDoublePendulum-v5: keep two poles on a cart upright; their tip is the first site.
 #include <cmath>
-#include <memory>
+#include <cstdint>
 
 #include "rollout/numpy_math.h"
 #include "rollout/tasks/info_fields.h"
-#include "rollout/tasks/makers.h"
 #include "rollout/tasks/model_checks.h"
 #include "rollout/tasks/reset_noise.h"
 #include "rollout/tasks/row_writer.h"
+#include "rollout/tasks/task_entry.h"
 
 namespace td7 {
 namespace {
@@ -65,8 +65,13 @@ class InvertedDoublePendulum final : public Task {
 
 }  // namespace
 
-std::unique_ptr<Task> MakeInvertedDoublePendulum(const mjModel& model, TaskArgReader* args) {
-  return std::make_unique<InvertedDoublePendulum>(model, args);
+TaskEntry InvertedDoublePendulumTask() {
+  return {
+      "InvertedDoublePendulum-v5",
+      &MakeOf<InvertedDoublePendulum>,
+      {"inverted_double_pendulum.xml",
+       1000,
+       {{"frame_skip", std::int64_t{5}}, {"healthy_reward", 10.0}, {"reset_noise_scale", 0.1}}}};
 }
 
 }  // namespace td7

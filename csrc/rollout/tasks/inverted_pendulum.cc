@@ -1,12 +1,12 @@
 // InvertedPendulum-v5: keep a pole on a cart upright; the reward is 1 a step.
 #include <cmath>
-#include <memory>
+#include <cstdint>
 
 #include "rollout/tasks/info_fields.h"
-#include "rollout/tasks/makers.h"
 #include "rollout/tasks/model_checks.h"
 #include "rollout/tasks/reset_noise.h"
 #include "rollout/tasks/row_writer.h"
+#include "rollout/tasks/task_entry.h"
 
 namespace td7 {
 namespace {
@@ -55,8 +55,12 @@ class InvertedPendulum final : public Task {
 
 }  // namespace
 
-std::unique_ptr<Task> MakeInvertedPendulum(const mjModel& model, TaskArgReader* args) {
-  return std::make_unique<InvertedPendulum>(model, args);
+TaskEntry InvertedPendulumTask() {
+  return {"InvertedPendulum-v5",
+          &MakeOf<InvertedPendulum>,
+          {"inverted_pendulum.xml",
+           1000,
+           {{"frame_skip", std::int64_t{2}}, {"reset_noise_scale", 0.01}}}};
 }
 
 }  // namespace td7

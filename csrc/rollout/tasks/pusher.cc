@@ -1,14 +1,14 @@
 // Pusher-v5: an arm is to push an object to a goal. Never ends by itself.
 #include <algorithm>
-#include <memory>
+#include <cstdint>
 
 #include "rollout/numpy_math.h"
 #include "rollout/tasks/body_distance.h"
 #include "rollout/tasks/info_fields.h"
-#include "rollout/tasks/makers.h"
 #include "rollout/tasks/model_checks.h"
 #include "rollout/tasks/reset_noise.h"
 #include "rollout/tasks/row_writer.h"
+#include "rollout/tasks/task_entry.h"
 
 namespace td7 {
 namespace {
@@ -80,8 +80,15 @@ class Pusher final : public Task {
 
 }  // namespace
 
-std::unique_ptr<Task> MakePusher(const mjModel& model, TaskArgReader* args) {
-  return std::make_unique<Pusher>(model, args);
+TaskEntry PusherTask() {
+  return {"Pusher-v5",
+          &MakeOf<Pusher>,
+          {"pusher_v5.xml",
+           100,
+           {{"frame_skip", std::int64_t{5}},
+            {"reward_near_weight", 0.5},
+            {"reward_dist_weight", std::int64_t{1}},
+            {"reward_control_weight", 0.1}}}};
 }
 
 }  // namespace td7

@@ -1,15 +1,15 @@
 // Reacher-v5: a fingertip on two links is to meet a target in the plane. Never ends by itself.
 #include <algorithm>
 #include <cmath>
-#include <memory>
+#include <cstdint>
 
 #include "rollout/numpy_math.h"
 #include "rollout/tasks/body_distance.h"
 #include "rollout/tasks/info_fields.h"
-#include "rollout/tasks/makers.h"
 #include "rollout/tasks/model_checks.h"
 #include "rollout/tasks/reset_noise.h"
 #include "rollout/tasks/row_writer.h"
+#include "rollout/tasks/task_entry.h"
 
 namespace td7 {
 namespace {
@@ -70,8 +70,14 @@ class Reacher final : public Task {
 
 }  // namespace
 
-std::unique_ptr<Task> MakeReacher(const mjModel& model, TaskArgReader* args) {
-  return std::make_unique<Reacher>(model, args);
+TaskEntry ReacherTask() {
+  return {"Reacher-v5",
+          &MakeOf<Reacher>,
+          {"reacher.xml",
+           50,
+           {{"frame_skip", std::int64_t{2}},
+            {"reward_dist_weight", std::int64_t{1}},
+            {"reward_control_weight", std::int64_t{1}}}}};
 }
 
 }  // namespace td7

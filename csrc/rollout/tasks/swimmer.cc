@@ -1,13 +1,12 @@
 // Swimmer-v5: swim forward in the plane, with little control. Never ends by itself.
 #include <cstdint>
-#include <memory>
 
 #include "rollout/numpy_math.h"
 #include "rollout/tasks/info_fields.h"
-#include "rollout/tasks/makers.h"
 #include "rollout/tasks/model_checks.h"
 #include "rollout/tasks/reset_noise.h"
 #include "rollout/tasks/row_writer.h"
+#include "rollout/tasks/task_entry.h"
 
 namespace td7 {
 namespace {
@@ -81,8 +80,16 @@ class Swimmer final : public Task {
 
 }  // namespace
 
-std::unique_ptr<Task> MakeSwimmer(const mjModel& model, TaskArgReader* args) {
-  return std::make_unique<Swimmer>(model, args);
+TaskEntry SwimmerTask() {
+  return {"Swimmer-v5",
+          &MakeOf<Swimmer>,
+          {"swimmer.xml",
+           1000,
+           {{"frame_skip", std::int64_t{4}},
+            {"forward_reward_weight", 1.0},
+            {"ctrl_cost_weight", 0.0001},
+            {"reset_noise_scale", 0.1},
+            {"exclude_current_positions_from_observation", true}}}};
 }
 
 }  // namespace td7
