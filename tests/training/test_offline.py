@@ -213,7 +213,7 @@ def test_a_run_has_a_folder_of_its_own(data, small_config, monkeypatch, tmp_path
     monkeypatch.chdir(tmp_path)
     run = td7.RunConfig(progress="none", tensorboard=False)
     made = td7.train_offline(data, env=ENV, updates=1, config=small_config(), run=run)
-    assert str(made.folder) == "runs/offline-Toy-Point-v0-seed-0"
+    assert made.folder == tmp_path / "runs" / "offline-Toy-Point-v0-seed-0"
 
 
 def test_the_environment_is_the_data_set_s_own(tmp_path, small_config, quiet, data):
