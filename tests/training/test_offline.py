@@ -209,6 +209,13 @@ def test_a_number_of_updates_that_is_none_is_named(data, quiet, updates):
         td7.train_offline(data, env=ENV, updates=updates, run=quiet())
 
 
+def test_the_current_policy_of_a_cloning_run_is_found(quiet, small_config, data):
+    config = small_config(offline_loss="bc")
+    made = td7.train_offline(data, env=ENV, updates=3, config=config, run=quiet())
+    policy = policy_of_run(made.folder, None, "current")
+    assert policy.metadata["updates"] == 3
+
+
 def test_a_run_has_a_folder_of_its_own(data, small_config, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     run = td7.RunConfig(progress="none", tensorboard=False)

@@ -1,5 +1,9 @@
 """TD3 runs as TD7 does: its loop equals a slow twin, and stops, members and bundles hold."""
 
+import dataclasses
+import json
+
+import numpy as np
 import pytest
 import torch
 from td3_twin import Twin
@@ -12,6 +16,10 @@ from td7.config import TD3Config
 from td7.deploy.export import export
 from td7.deploy.verify import verify
 from td7.envs.native import is_native
+from td7.policy.acting import make_acting
+from td7.policy.module import policy_module
+from td7.run.counter_checks import check_counters
+from td7.run.folder import read_settings
 from td7.run.metrics import read_metrics
 from td7.training.evaluate import evaluate_run
 
@@ -140,3 +148,60 @@ def test_td3_does_not_learn_offline():
 
     with pytest.raises(ValueError, match="TD3 learns online only"):
         make_algorithm(TD3Config(), offline=True)
+
+
+@pytest.mark.parametrize("algorithm", ["td7", "td3"])
+@pytest.mark.parametrize("warmup", [100, 130])
+def test_saves_change_no_evaluation_in_the_training_environment(algorithm, warmup, quiet):
+    """An evaluation is made as soon as it is due between episodes, also at the warm-up's end."""
+    config = config_of(warmup_steps=warmup, eval_every=100, eval_episodes=1)
+    config = dataclasses.replace(config, eval_in_training_env=True)
+    if algorithm == "td7":
+        names = {field.name for field in dataclasses.fields(td7.TD7Config)} & SMALL.keys()
+        changes = {name: SMALL[name] for name in names} | {"warmup_steps": warmup}
+        changes |= {"eval_every": 100, "eval_episodes": 1, "eval_in_training_env": True}
+        config = td7.TD7Config(**changes)
+    made = []
+    for name, every in (("whole", 0), ("saved", 50)):
+        run = quiet(name, save_every_steps=every)
+        td7.train("Toy/Point-v0", seeds=[1], total_steps=TOTAL, config=config, run=run)
+        rows = rows_of(run.out, "evaluation", 1)
+        made.append([(row["env_steps"], row["updates"], row["returns"]) for row in rows])
+    assert made[0] == made[1]
+    if algorithm == "td3":
+        assert rows[-1]["updates"] == TOTAL - warmup
+
+
+def test_a_policy_acts_alike_whatever_torchs_settings_are():
+    module = policy_module(
+        {
+            "actor.l1.weight": torch.randn(16, 3),
+            "actor.l1.bias": torch.randn(16),
+            "actor.l2.weight": torch.randn(16, 16),
+            "actor.l2.bias": torch.randn(16),
+            "actor.l3.weight": torch.randn(2, 16),
+            "actor.l3.bias": torch.randn(2),
+            "low": -torch.ones(2),
+            "high": torch.ones(2),
+        }
+    )
+    policy, obs = make_acting(module), np.ones((4, 3), np.float32)
+    wanted = policy(obs)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = policy(obs)
+    assert found.dtype == np.float32 and found.tobytes() == wanted.tobytes()
+
+
+def test_a_state_with_an_assessment_is_refused(quiet):
+    td7.train("Toy/Point-v0", seeds=[1], total_steps=200, config=config_of(), run=quiet())
+    settings = read_settings(quiet().out)
+    saved = json.loads((quiet().out / "state" / "counters.json").read_text())
+    del saved["schema"]
+    check_counters(saved, settings, native=False)
+    for changes in (
+        {"uncounted": [[5.0, 50]]},
+        {"rule": saved["members"][0]["rule"] | {"debt": 9}},
+    ):
+        forged = saved | {"members": [saved["members"][0] | changes]}
+        with pytest.raises(ValueError, match=r"members\[0\]\.(uncounted|rule\.debt) must be"):
+            check_counters(forged, settings, native=False)
