@@ -173,8 +173,9 @@ def driver(tmp_path_factory):
     if COMPILER is None:
         pytest.skip("no C++ compiler is installed")
     program = tmp_path_factory.mktemp("driver") / "drive_model"
-    parts = "bundle json json_object native_backend safetensors sha256".split()
-    sources = [ROOT / "csrc" / "controller" / f"{part}.cc" for part in parts]
+    parts = [f"bundle/{name}" for name in "bundle json json_object safetensors sha256".split()]
+    parts.append("runtimes/native_backend")
+    sources = [ROOT / "csrc" / f"{part}.cc" for part in parts]
     (library,) = [*MUJOCO.glob("libmujoco.so.*"), *MUJOCO.glob("libmujoco.*.dylib")]
     flags = "-std=c++17 -O0 -Wall -Wextra -Werror -ffp-contract=off -pthread".split()
     includes = [f"-I{ROOT / 'csrc'}", f"-I{MUJOCO / 'include'}"]
