@@ -59,7 +59,7 @@ def test_names_are_printed_as_plain_text_in_every_encoding(encoding, shown, tmp_
         "eval": ("eval", run, "--episodes=1"),
         "collect": ("collect", run, "-o", data, "--steps=20"),
         "plot": ("plot", run, "-o", picture),
-        "export": ("export", run, "-o", bundle, "--format=onnx"),
+        "export": ("export", run, "-o", bundle, "--format=onnx", "--untrained"),
     }
     for name, command in commands.items():
         status, out, err = shown(encoding, *command)
@@ -155,7 +155,7 @@ def test_stdout_that_cannot_be_written_ends_no_command_and_leaves_no_traceback(
         "doctor": ["doctor"],
         "help": ["train", "--help"],
     }
-    start, here = [sys.executable, "-W", "ignore", "-c", PROGRAM], Path(__file__).parent
+    start, here = [sys.executable, "-W", "ignore", "-c", PROGRAM], Path(__file__).parents[1]
     processes = {
         name: subprocess.Popen(
             [*start, here, *command], stderr=subprocess.PIPE, text=True, **streams(kind)

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import task_twin
@@ -55,8 +56,8 @@ evaluate_run(out / "second", episodes=1)
 def in_another_process(run, out):
     """Use a run in a process that has neither its folder nor its path."""
     out.mkdir()
-    tests = task_twin.__file__.rpartition("/")[0]
-    script = f"import sys; sys.path.append({tests!r})\n{AFTERWARDS}"
+    room = Path(task_twin.__file__).parent
+    script = f"import sys; sys.path += {[str(room), str(room.parent)]!r}\n{AFTERWARDS}"
     command = [sys.executable, "-c", script, str(run), str(out)]
     return subprocess.run(command, cwd=out, capture_output=True, text=True, check=False)
 

@@ -41,7 +41,7 @@ for n in (0, 1, 2, 3, 31, 32, 33, 100):
 COMPILED = """
 import os, sys
 import torch
-from td7.agent.execution import compiled
+from td7.updates.execution import compiled
 
 def sums(x):
     return (2 * x + 1).abs().sum(-1), x.clamp(-1, 1)

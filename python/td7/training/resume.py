@@ -7,6 +7,7 @@ from pathlib import Path
 
 from td7.config import RunConfig
 from td7.envs.vector_args import at_least
+from td7.files.path_names import checked_path
 from td7.policy.module import PolicyModule
 from td7.policy.saved import load_policy
 from td7.run.environment import env_of_run, with_code_folder
@@ -47,7 +48,7 @@ def resume(
     Raises ValueError for a folder that holds no run or no state, a file that is not as it was
     saved, a device that is not there, or an end that the run has already passed.
     """
-    folder, run = Path(folder).absolute(), (run or RunConfig()).resolved()
+    folder, run = checked_path(folder, "run").absolute(), (run or RunConfig()).resolved()
     if not (folder / "config.json").exists() and (folder / ASIDE).is_dir():
         with locked(folder):  # a kill cut its replacement short
             put_back(folder)
