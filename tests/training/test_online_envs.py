@@ -193,7 +193,7 @@ def test_a_task_of_ones_own_is_trained_evaluated_and_exported(tmp_path, monkeypa
         "train --env reach_arm.py:ReachArm --out run --warmup-steps 200 --total-steps 600 "
         "--batch-size 16 --num-envs 2 --assessment-episodes 2 --progress none",
         "eval run --episodes 3",
-        "export run -o bundle",
+        "export run -o bundle --untrained",
         "verify bundle",
     ):
         arguments = command.split() + (small if command.startswith("train") else [])

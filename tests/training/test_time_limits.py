@@ -14,7 +14,7 @@ from td7.cli import main
 from td7.datasets.record import collect
 from td7.deploy.export import export
 from td7.envs import GymnasiumSimulations
-from td7.policy.module import PolicyModule
+from td7.policy.module import SalePolicy
 from td7.policy.native import NativePolicy
 from td7.rollout import open_rollouts
 from td7.rollout.stepped import SteppedRollouts
@@ -59,13 +59,13 @@ def test_a_command_on_a_run_without_a_time_limit_ends(endless, tmp_path, capsys)
     assert collect(endless, tmp_path / "a-v0", steps=500).episodes == 8  # 7 of 70 steps, and 10
     assert collect(endless, tmp_path / "b-v0", steps=90, max_steps=30).episodes == 3
     begun = time.monotonic()
-    export(endless, tmp_path / "bundle", formats=["torchscript"])
+    export(endless, tmp_path / "bundle", formats=["torchscript"], untrained=True)
     main_ok("verify", str(tmp_path / "bundle"), "--env", "Toy/Endless-v0")
     assert time.monotonic() - begun < 60
 
 
 def zeros(obs_size, action_size):
-    module = PolicyModule(obs_size, action_size, 8, 8, 8)
+    module = SalePolicy(obs_size, action_size, 8, 8, 8)
     for parameter in module.parameters():
         parameter.zero_()
     return module
